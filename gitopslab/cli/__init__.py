@@ -1,0 +1,54 @@
+"""The `gitopslab` command: a file a subcommand, each of which parses, calls one function and prints."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gitopslab import __version__
+from gitopslab.cli import build, check, doctor, init, land, report, sql, tables
+from gitopslab.errors import GitOpsLabError
+
+app = typer.Typer(
+    name="gitopslab",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+    help="Land what GitOps controllers forget, and report lead times, capacity and incidents from it.",
+    epilog="Exit codes: 0 done, 1 done with findings or rejects above the limit, 2 wrong usage or input,"
+    " 3 a source is unreachable.",
+)
+
+init.register(app)
+doctor.register(app)
+land.register(app)
+build.register(app)
+tables.register(app)
+sql.register(app)
+report.register(app)
+check.register(app)
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"gitopslab {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command, with gitopslab's own errors as one line on stderr."""
+    try:
+        app()
+    except GitOpsLabError as error:
+        typer.echo(f"gitopslab: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read the output has enough of it, as `head` does.
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo("gitopslab: interrupted; what was finished is kept", err=True)
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""Extractors: one module a system, each landing what it reads through a `Landing`."""

@@ -1,0 +1,186 @@
+"""Files: what `kubectl get -o json|yaml` printed, must-gather trees, and streams of watch events.
+
+Source: files and folders, plain, gzip or zstd; see `documents` for the shapes that are read.
+Needs:  nothing but the files.
+Limits: a file shows one moment. When that was it does not say, so the time it was last changed
+        stands for it unless the caller knows better; what came and went between two files is lost.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from gitopslab import redaction
+from gitopslab.extract import documents
+from gitopslab.extract.landing import Batch, Landing, Refusal
+from gitopslab.lake import LANDED_FILES, Lake
+from gitopslab.resources import resource_of_kind, split_api_version
+
+Progress = Callable[[int], None]
+
+
+class Known(msgspec.Struct, frozen=True):
+    """The files of a cluster that were read before: content hashes, by size."""
+
+    by_size: dict[int, set[str]]
+
+    @classmethod
+    def of(cls, lake: Lake, cluster: str) -> "Known":
+        """Return what `lake` knows of `cluster`."""
+        by_size: dict[int, set[str]] = {}
+        for table in lake.read(LANDED_FILES, ["size_bytes", "sha256"], cluster):
+            for row in table.to_pylist():
+                by_size.setdefault(row["size_bytes"], set()).add(row["sha256"])
+        return cls(by_size)
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """What came of one file: objects and rejects in it, and whether it was known already."""
+
+    path: Path
+    object_count: int
+    reject_count: int
+    is_known: bool
+
+
+def land(
+    paths: Iterable[Path],
+    landing: Landing,
+    *,
+    observed_at: datetime | None = None,
+    assume: tuple[str, str] | None = None,
+    limits: documents.Limits | None = None,
+    progress: Progress | None = None,
+) -> list[FileOutcome]:
+    """Land every object in `paths`, and return what came of each file.
+
+    A file whose content this lake has read to the end before, for the same cluster, is not read again.
+
+    Args:
+        paths: Files, in the order they are to be read; see `documents.find`.
+        landing: The run they belong to.
+        observed_at: When the objects were seen; by default when each file was last changed.
+        assume: apiVersion and kind of documents that name none.
+        limits: How large and how deep documents may be.
+        progress: Called with the number of bytes read since the last call.
+    """
+    known = Known.of(landing.lake, landing.cluster)
+    return [
+        _File(path, landing, observed_at, assume, limits or documents.Limits(), progress).land(known) for path in paths
+    ]
+
+
+class _File:
+    def __init__(
+        self,
+        path: Path,
+        landing: Landing,
+        observed_at: datetime | None,
+        assume: tuple[str, str] | None,
+        limits: documents.Limits,
+        progress: Progress | None,
+    ) -> None:
+        self.path, self.landing, self.assume, self.limits, self.progress = path, landing, assume, limits, progress
+        stat = path.stat()
+        self.size_bytes = stat.st_size
+        self.seen_at = observed_at or datetime.fromtimestamp(stat.st_mtime, UTC)
+        self.source = redaction.redact_text(path.as_posix())
+        self.object_count = self.reject_count = 0
+        self.resources: Counter[tuple[str, str]] = Counter()
+        self.first_seen, self.last_seen = self.seen_at, self.seen_at
+
+    def land(self, known: Known) -> FileOutcome:
+        digest = self._digest() if self.size_bytes in known.by_size else ""
+        if digest and digest in known.by_size[self.size_bytes]:
+            if self.progress:
+                self.progress(self.size_bytes)
+            return FileOutcome(self.path, 0, 0, is_known=True)
+        rejects: list[Refusal] = []
+        for piece in documents.read(self.path, self.limits, assume=self.assume, progress=self.progress):
+            if isinstance(piece, documents.Reject):
+                rejects.append(Refusal(self.source, piece.line, piece.reason, piece.message, piece.excerpt))
+                if len(rejects) == _REJECTS_AT_ONCE:
+                    self._reject(rejects)
+            else:
+                self._add(piece)
+        self._reject(rejects)
+        self.landing.cover(
+            [
+                {
+                    "api_group": group,
+                    "resource": resource,
+                    "state": "file",
+                    "since": self.first_seen,
+                    "until": self.last_seen,
+                    "object_count": count,
+                    "source": self.source,
+                    "message": "",
+                }
+                for (group, resource), count in sorted(self.resources.items())
+            ]
+        )
+        self.landing.note_file(
+            self.source, self.size_bytes, digest or self._digest(), self.object_count, self.reject_count
+        )
+        known.by_size.setdefault(self.size_bytes, set()).add(digest or self._digest())
+        return FileOutcome(self.path, self.object_count, self.reject_count, is_known=False)
+
+    def _digest(self) -> str:
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def _reject(self, rejects: list[Refusal]) -> None:
+        self.reject_count += len(rejects)
+        self.landing.reject(rejects)
+        rejects.clear()
+
+    def _add(self, page: documents.Page) -> None:
+        kept = [
+            (header, body, line, event, seen or self.seen_at)
+            for header, body, line, event, seen in zip(
+                page.headers, page.bodies, page.lines, page.event_types, page.observed_at, strict=True
+            )
+            if not redaction.is_secret(header.api_version, header.kind)
+        ]
+        self.landing.refuse_secrets(len(page.bodies) - len(kept))
+        if not kept:
+            return
+        headers, bodies, lines, events, times = zip(*kept, strict=True)
+        named = [_name(header.api_version, header.kind) for header in headers]
+        groups, versions, resources = zip(*named, strict=True)
+        self.object_count += len(kept)
+        self.resources.update(zip(groups, resources, strict=True))
+        self.first_seen, self.last_seen = min(self.first_seen, *times), max(self.last_seen, *times)
+        self.landing.add(
+            Batch(
+                api_groups=groups,
+                api_versions=versions,
+                resources=resources,
+                kinds=[header.kind for header in headers],
+                namespaces=[header.metadata.namespace for header in headers],
+                names=[header.metadata.name for header in headers],
+                uids=[header.metadata.uid for header in headers],
+                resource_versions=[header.metadata.resource_version for header in headers],
+                event_types=events,
+                observed_at=times,
+                source_lines=lines,
+                bodies=bodies,
+            ),
+            self.source,
+        )
+
+
+_REJECTS_AT_ONCE = 1_000
+
+
+@lru_cache(maxsize=4096)
+def _name(api_version: str, kind: str) -> tuple[str, str, str]:
+    group, version = split_api_version(api_version)
+    return group, version, resource_of_kind(kind)

@@ -1,0 +1,321 @@
+"""Landing: from objects as they were read, into the lake, once, without their secrets.
+
+Reading goes on while a second thread redacts, drops what the lake already holds, and writes; a
+batch that was written stays, whatever happens to the run afterwards.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gitopslab import __version__, database, redaction
+from gitopslab.errors import GitOpsLabError
+from gitopslab.lake import COVERAGE, EXTRACT_RUNS, LANDED_FILES, OBJECT_VERSIONS, REJECTS, VERSION_KEY, Lake, new_run_id
+
+_BATCH_BYTES = 48 << 20
+_BATCH_ROWS = 65_536
+_WAITING_BATCHES = 2
+
+
+class Batch(NamedTuple):
+    """Object versions that were read together; every list has one entry an object.
+
+    The names are those of the lake's columns; `bodies` holds one object's JSON each.
+    """
+
+    api_groups: Sequence[str]
+    api_versions: Sequence[str]
+    resources: Sequence[str]
+    kinds: Sequence[str]
+    namespaces: Sequence[str]
+    names: Sequence[str]
+    uids: Sequence[str]
+    resource_versions: Sequence[str]
+    event_types: Sequence[str | None]
+    observed_at: Sequence[datetime]
+    source_lines: Sequence[int | None]
+    bodies: Sequence[bytes]
+
+
+class Refusal(NamedTuple):
+    """A piece of input that could not be read.
+
+    Attributes:
+        source: File or URL it came from.
+        line: Its line there, counted from 1; None where lines mean nothing.
+        reason: One word of a small vocabulary, such as `invalid_json`, to count by.
+        message: One sentence: what is wrong, without the text itself.
+        excerpt: The text, as read; it is redacted before it is kept.
+    """
+
+    source: str
+    line: int | None
+    reason: str
+    message: str
+    excerpt: str
+
+
+@dataclass
+class Tally:
+    """What a run did so far.
+
+    Attributes:
+        object_count: Objects read, refused ones not among them.
+        landed_count: Object versions that the lake gained.
+        known_count: Object versions that the lake held already.
+        reject_count: Pieces of input that could not be read.
+        refused_secret_count: Secret objects that were read and not kept.
+        redaction_count: Values hidden before landing.
+        rejects: How many pieces were rejected, by reason.
+        kinds: Object versions gained, by resource and API group.
+    """
+
+    object_count: int = 0
+    landed_count: int = 0
+    known_count: int = 0
+    reject_count: int = 0
+    refused_secret_count: int = 0
+    redaction_count: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class Landing:
+    """One extract run into the lake; use it as a context manager.
+
+    Args:
+        lake: Where objects go.
+        extractor: Name of the extractor, such as `files`.
+        cluster: Name of the cluster the objects are of.
+        cluster_uid: uid of its kube-system namespace; empty where nobody knows.
+        how: How the objects were seen: `list`, `watch` or `file`.
+        email_salt: Mixed into the hashes that stand for e-mail addresses.
+    """
+
+    def __init__(
+        self, lake: Lake, extractor: str, cluster: str, *, cluster_uid: str = "", how: str, email_salt: str = ""
+    ) -> None:
+        self.lake, self.extractor, self.cluster, self.how = lake, extractor, cluster, how
+        self.cluster_uid = cluster_uid or f"name:{cluster}"
+        self.run_id = new_run_id()
+        self.tally = Tally()
+        self._salt = email_salt
+        self._known = database.memory()
+        self._writer = ThreadPoolExecutor(1, "landing")
+        self._writing: list[Future[None]] = []
+        self._waiting: list[tuple[str, Batch]] = []
+        self._waiting_bytes = self._waiting_rows = 0
+        self._small = _no_rows()
+
+    def __enter__(self) -> Self:
+        self.lake.known_versions(self._known, self.cluster)
+        self._note("started", "")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.flush()
+                self._note("finished", "")
+            elif isinstance(error, GitOpsLabError | KeyboardInterrupt):
+                message = redaction.redact_text(str(error) or type(error).__name__)
+                self._note("failed", message)
+        finally:
+            self._writer.shutdown(wait=True)
+            self._known.close()
+
+    def add(self, batch: Batch, source: str) -> None:
+        """Take `batch`, read from `source`; it is durable after the next `flush()`."""
+        self.tally.object_count += len(batch.bodies)
+        self._waiting.append((source, batch))
+        self._waiting_rows += len(batch.bodies)
+        self._waiting_bytes += sum(map(len, batch.bodies))
+        if self._waiting_bytes >= _BATCH_BYTES or self._waiting_rows >= _BATCH_ROWS:
+            self._hand_over()
+
+    def reject(self, refusals: Sequence[Refusal]) -> None:
+        """Keep `refusals` in the lake, redacted; the same piece is kept once, however often it is met."""
+        at = datetime.now(UTC)
+        rows = []
+        for refusal in refusals:
+            excerpt = redaction.redact_text(refusal.excerpt, salt=self._salt)
+            identity = "\0".join((refusal.source, str(refusal.line), refusal.reason, excerpt))
+            rows.append(
+                {
+                    "cluster": self.cluster,
+                    "run_id": self.run_id,
+                    "reject_id": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:24],
+                    "rejected_at": at,
+                    "source": refusal.source,
+                    "source_line": refusal.line,
+                    "reason": refusal.reason,
+                    "message": redaction.redact_text(refusal.message, salt=self._salt),
+                    "excerpt": excerpt.encode("utf-8", "replace").decode(),
+                }
+            )
+            self.tally.rejects[refusal.reason] += 1
+        self.tally.reject_count += len(rows)
+        self._small[REJECTS.name].extend(rows)
+
+    def refuse_secrets(self, count: int) -> None:
+        """Count Secret objects that were met; nothing of them is kept."""
+        self.tally.refused_secret_count += count
+
+    def cover(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Note what was looked at; see lake.COVERAGE for the columns that are not this run's own."""
+        own = {"cluster": self.cluster, "cluster_uid": self.cluster_uid, "run_id": self.run_id}
+        self._small[COVERAGE.name].extend(own | row for row in rows)
+
+    def note_file(self, source: str, size_bytes: int, sha256: str, object_count: int, reject_count: int) -> None:
+        """Note that `source` was read to its end; the note is kept after all that came of it is durable."""
+        row = {
+            "cluster": self.cluster,
+            "run_id": self.run_id,
+            "landed_at": datetime.now(UTC),
+            "source": source,
+            "size_bytes": size_bytes,
+            "sha256": sha256,
+            "object_count": object_count,
+            "reject_count": reject_count,
+        }
+        self._small[LANDED_FILES.name].append(row)
+
+    def flush(self) -> None:
+        """Return when everything added so far is durable.
+
+        Raises:
+            LakeError: It could not be written.
+        """
+        self._hand_over()
+        while self._writing:
+            self._writing.pop(0).result()
+
+    def _hand_over(self) -> None:
+        if not self._waiting and not any(self._small.values()):
+            return
+        while len(self._writing) >= _WAITING_BATCHES:
+            self._writing.pop(0).result()
+        batches, self._waiting = self._waiting, []
+        small, self._small = self._small, _no_rows()
+        self._waiting_bytes = self._waiting_rows = 0
+        self._writing.append(self._writer.submit(self._write, batches, small))
+
+    def _write(self, batches: list[tuple[str, Batch]], small: dict[str, list[dict[str, Any]]]) -> None:
+        if batches:
+            self._write_objects(batches)
+        for dataset in _SMALL:
+            self.lake.append(dataset, small[dataset.name], self.run_id)
+
+    def _write_objects(self, batches: list[tuple[str, Batch]]) -> None:
+        rows = self._new(pa.concat_tables([self._table(batch, source) for source, batch in batches]))
+        if not len(rows):
+            return
+        redacted = redaction.redact(rows["body"], salt=self._salt)
+        rows = rows.set_column(rows.schema.get_field_index("body"), "body", redacted.bodies)
+        rows = rows.append_column("redaction_count", redacted.counts)
+        self.lake.write(OBJECT_VERSIONS, rows, self.run_id)
+        self.tally.landed_count += len(rows)
+        self.tally.redaction_count += pc.sum(redacted.counts).as_py() or 0
+        for group in rows.group_by(["api_group", "resource"]).aggregate([([], "count_all")]).to_pylist():
+            self.tally.kinds[(group["api_group"], group["resource"])] += group["count_all"]
+
+    def _table(self, batch: Batch, source: str) -> pa.Table:
+        count = len(batch.bodies)
+        uids, versions, identities = _identities(batch)
+        constants = {
+            "cluster": self.cluster,
+            "cluster_uid": self.cluster_uid,
+            "is_inferred": False,
+            "how": self.how,
+            "run_id": self.run_id,
+            "source": source,
+        }
+        columns: dict[str, Any] = {name: pa.repeat(value, count) for name, value in constants.items()}
+        columns |= {
+            "api_group": pa.array(batch.api_groups, pa.string()),
+            "api_version": pa.array(batch.api_versions, pa.string()),
+            "resource": pa.array(batch.resources, pa.string()),
+            "kind": pa.array(batch.kinds, pa.string()),
+            "namespace": pa.array(batch.namespaces, pa.string()),
+            "name": pa.array(batch.names, pa.string()),
+            "uid": pa.array(uids, pa.string()),
+            "resource_version": pa.array(versions, pa.string()),
+            "identity": pa.array(identities, pa.string()),
+            "event_type": pa.array(batch.event_types, pa.string()),
+            "observed_at": pa.array(batch.observed_at, pa.timestamp("us", tz="UTC")),
+            "source_line": pa.array(batch.source_lines, pa.int64()),
+            # The reader has checked that bodies are UTF-8, so the bytes are taken as text as they are.
+            "body": pa.array(batch.bodies, pa.binary()).view(pa.string()),
+        }
+        return pa.table(columns)
+
+    def _new(self, rows: pa.Table) -> pa.Table:
+        """Return the rows whose version the lake does not hold yet, each once."""
+        keys = rows.select(VERSION_KEY).append_column("place", pa.array(range(len(rows)), pa.int64()))
+        key = ", ".join(VERSION_KEY)
+        self._known.register("batch", keys)
+        places = database.arrow(
+            self._known,
+            f"SELECT min(place) AS place FROM batch ANTI JOIN known_version USING ({key}) GROUP BY {key} ORDER BY place",
+        )["place"]
+        self._known.execute(
+            f"INSERT INTO known_version SELECT DISTINCT {key} FROM batch ANTI JOIN known_version USING ({key})"
+        )
+        self._known.unregister("batch")
+        self.tally.known_count += len(rows) - len(places)
+        return rows if len(places) == len(rows) else rows.take(places)
+
+    def _note(self, state: str, message: str) -> None:
+        tally = self.tally
+        row = {
+            "cluster": self.cluster,
+            "run_id": self.run_id,
+            "extractor": self.extractor,
+            "state": state,
+            "noted_at": datetime.now(UTC),
+            "gitopslab_version": __version__,
+            "object_count": tally.object_count,
+            "landed_count": tally.landed_count,
+            "known_count": tally.known_count,
+            "reject_count": tally.reject_count,
+            "refused_secret_count": tally.refused_secret_count,
+            "redaction_count": tally.redaction_count,
+            "message": message,
+        }
+        self.lake.append(EXTRACT_RUNS, [row], self.run_id)
+
+
+# In this order: that a file was read to its end is noted after everything that came of it.
+_SMALL = (REJECTS, COVERAGE, LANDED_FILES)
+
+
+def _no_rows() -> dict[str, list[dict[str, Any]]]:
+    return {dataset.name: [] for dataset in _SMALL}
+
+
+def _identities(batch: Batch) -> tuple[list[str], list[str], list[str]]:
+    """Return uid, resource version and kind of identity of each object.
+
+    An object from a file may lack either: it is then known by namespace and name, and its version
+    by its content.
+    """
+    if all(batch.uids) and all(batch.resource_versions):
+        return list(batch.uids), list(batch.resource_versions), ["server"] * len(batch.uids)
+    uids, versions, identities = [], [], []
+    for uid, version, namespace, name, body in zip(
+        batch.uids, batch.resource_versions, batch.namespaces, batch.names, batch.bodies, strict=True
+    ):
+        uids.append(uid or f"name:{namespace}/{name}")
+        versions.append(version or f"content:{hashlib.sha256(body).hexdigest()[:16]}")
+        identities.append("server" if uid and version else "content")
+    return uids, versions, identities

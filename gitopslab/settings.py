@@ -1,0 +1,194 @@
+"""Settings: one gitopslab.toml, each key of which an environment variable can override.
+
+`GITOPSLAB_LAKE__PATH=s3://bucket/lake` overrides `path` under `[lake]`; lists are given as JSON.
+Nothing is read when this module is imported; `load()` reads.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gitopslab.errors import SettingsError
+
+FILE = "gitopslab.toml"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LakeSettings(_Table):
+    """Where landed objects are kept, for good."""
+
+    path: str = Field("data/lake", description="Folder, or any fsspec URL such as s3://bucket/lake.")
+
+
+class WarehouseSettings(_Table):
+    """The DuckDB file that `gitopslab build` makes from the lake."""
+
+    path: Path = Field(Path("data/gitopslab.duckdb"), description="The file readers open; it is replaced whole.")
+    memory_limit: str = Field("3GB", description="What a build may use before it spills to disk.")
+
+
+class ReportSettings(_Table):
+    """Where report pages go."""
+
+    path: Path = Field(Path("reports"), description="One folder a report, one folder a run in it.")
+
+
+class PrivacySettings(_Table):
+    """How personal data is hidden when objects are landed."""
+
+    email_salt: str = Field("", description="Mixed into the hashes that stand in for e-mail addresses.")
+
+
+class Cluster(_Table):
+    """A Kubernetes cluster that objects come from."""
+
+    name: str = Field(description="What reports call it; also the lake's partition.")
+    context: str = Field("", description="Kubeconfig context; empty: no live access, files only.")
+    role: Literal["hub", "spoke"] = Field("spoke", description="A hub mirrors the spokes' Applications.")
+    uid: str = Field("", description="uid of its kube-system namespace; empty: taken from the cluster or from files.")
+
+
+class Lane(_Table):
+    """A way that changes take into an environment: its stages, in order."""
+
+    name: str = Field(description="Referred to by environments.")
+    stages: tuple[Literal["commit", "build", "pin", "hydrate", "promote", "sync", "healthy", "live"], ...] = Field(
+        description="Stages a change passes in this lane."
+    )
+
+
+class Environment(_Table):
+    """A place that changes arrive in."""
+
+    name: str = Field(description="What reports call it.")
+    lane: str = Field("promoted", description="Name of a lane.")
+    cluster: str = Field("", description="The cluster whose Argo CD Applications run it.")
+    branch: str = Field("", description="Its active branch, as GitOps Promoter names it.")
+    applications: tuple[str, ...] = Field(("*",), description="Globs of Application names that belong to it.")
+
+
+class Service(_Table):
+    """Something that is built from one source repository and deployed as an image."""
+
+    name: str = Field(description="What reports call it.")
+    repository: str = Field("", description="Name of its source repository.")
+    applications: tuple[str, ...] = Field((), description="Globs of Argo CD Application names that run it.")
+    pipelines: tuple[str, ...] = Field((), description="Globs of Tekton Pipeline names that build it.")
+    images: tuple[str, ...] = Field((), description="Globs of image names, without tag or digest.")
+
+
+class Repository(_Table):
+    """A git repository."""
+
+    name: str = Field(description="Referred to by services.")
+    url: str = Field(description="Clone URL without credentials.")
+    role: Literal["source", "config"] = Field("source", description="Code, or the desired state of environments.")
+
+
+class Settings(BaseSettings):
+    """Everything that is configured; relative paths count from the folder of gitopslab.toml."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="GITOPSLAB_", env_nested_delimiter="__"
+    )
+
+    lake: LakeSettings = LakeSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    reports: ReportSettings = ReportSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    clusters: tuple[Cluster, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    services: tuple[Service, ...] = ()
+    repositories: tuple[Repository, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let environment variables win over the file's values: no `.env`, no secrets folder."""
+        return env_settings, init_settings
+
+    def cluster(self, name: str) -> Cluster:
+        """Return the cluster called `name`; one that is not configured has a name only."""
+        return next((c for c in self.clusters if c.name == name), Cluster(name=name))
+
+
+def find(folder: Path | None = None) -> Path | None:
+    """Return the gitopslab.toml in `folder` (default: here) or in the nearest folder above, if any."""
+    start = (folder or Path.cwd()).resolve()
+    return next((p / FILE for p in (start, *start.parents) if (p / FILE).is_file()), None)
+
+
+def load(path: Path | None = None) -> Settings:
+    """Return the settings of the file at `path`, or of the one `find()` finds, or the defaults.
+
+    Relative paths in it are made absolute, so that they mean the same wherever a notebook runs.
+
+    Raises:
+        SettingsError: The file is not TOML, a key is unknown, or a value does not fit.
+    """
+    file = path or (Path(named) if (named := os.environ.get("GITOPSLAB_CONFIG")) else find())
+    if file is not None and not file.is_file():
+        raise SettingsError(f"{file}: no such file; `gitopslab init` writes one")
+    values = _toml(file) if file else {}
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(f"{file or 'environment'}: {_first_problem(error)}") from error
+    _check_references(settings, file)
+    return _absolute(settings, file.parent.resolve() if file else Path.cwd())
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not TOML: {error}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key}; `gitopslab init --print` shows every key there is"
+    return f"{key}: {first['msg']}"
+
+
+def _check_references(settings: Settings, file: Path | None) -> None:
+    lanes = {lane.name for lane in settings.lanes}
+    clusters = {cluster.name for cluster in settings.clusters}
+    for kind in ("clusters", "lanes", "environments", "services", "repositories"):
+        names = [item.name for item in getattr(settings, kind)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise SettingsError(f"{file}: {kind}: {', '.join(twice)} given twice")
+    for environment in settings.environments:
+        if lanes and environment.lane not in lanes:
+            known = ", ".join(sorted(lanes))
+            raise SettingsError(f"{file}: environment {environment.name}: no lane {environment.lane!r}; there are: {known}")
+        if environment.cluster and environment.cluster not in clusters:
+            known = ", ".join(sorted(clusters)) or "none"
+            raise SettingsError(
+                f"{file}: environment {environment.name}: no cluster {environment.cluster!r}; there are: {known}"
+            )
+
+
+def _absolute(settings: Settings, folder: Path) -> Settings:
+    lake = settings.lake
+    if "://" not in lake.path:
+        lake = lake.model_copy(update={"path": str(folder / lake.path)})
+    warehouse = settings.warehouse.model_copy(update={"path": folder / settings.warehouse.path})
+    reports = settings.reports.model_copy(update={"path": folder / settings.reports.path})
+    return settings.model_copy(update={"lake": lake, "warehouse": warehouse, "reports": reports})
