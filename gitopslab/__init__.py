@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from gitopslab.version import __version__
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gitopslab.warehouse import Warehouse
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "open"]
 
 

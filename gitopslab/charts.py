@@ -5,7 +5,6 @@ are told apart by people who do not see red and green as different (Okabe and It
 are clear, so that a figure sits on a light or a dark page.
 """
 
-from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,26 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8
 _OTHERS = "others"
 _GREY = "#8C8C8C"
 _GRID = "rgba(128, 128, 128, 0.22)"
-_TICKS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 259_200, 604_800, 2_592_000)
+_TICKS = (
+    1,
+    2,
+    5,
+    10,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1_800,
+    3_600,
+    7_200,
+    21_600,
+    43_200,
+    86_400,
+    259_200,
+    604_800,
+    2_592_000,
+)
 
 
 def durations_over_time(rows: "pd.DataFrame", *, at: str, seconds: str, by: str, label: str) -> go.Figure:
@@ -43,7 +61,9 @@ def durations_over_time(rows: "pd.DataFrame", *, at: str, seconds: str, by: str,
             mode="markers",
             name=_shown(name),
             marker={"color": colour, "size": 7, "opacity": 0.75},
-            customdata=[[_shown(text), human(value)] for text, value in zip(group[label], group[seconds], strict=True)],
+            customdata=[
+                [_shown(text), human(value)] for text, value in zip(group[label], group[seconds], strict=True)
+            ],
             hovertemplate="%{customdata[0]}<br>%{x|%Y-%m-%d %H:%M:%S} UTC<br>%{customdata[1]}<extra></extra>",
         )
     _style(figure)
@@ -87,7 +107,10 @@ def durations_by_group(rows: "pd.DataFrame", *, seconds: str, by: str, most: int
     figure.update_xaxes(type="log", **_seconds_axis(known[seconds]))
     figure.update_yaxes(showgrid=False, automargin=True)
     if len(counts) > most:
-        _note(figure, f"{len(counts) - most:,} more with {int(counts.iloc[most:].sum()):,} durations are not drawn")
+        _note(
+            figure,
+            f"{len(counts) - most:,} more with {int(counts.iloc[most:].sum()):,} durations are not drawn",
+        )
     return figure
 
 
@@ -146,19 +169,28 @@ def _style(figure: go.Figure, *, height: int = 360) -> None:
     if not figure.data:
         figure.update_layout(
             height=120,
-            annotations=[{"text": "Nothing to draw.", "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}],
+            annotations=[
+                {
+                    "text": "Nothing to draw.",
+                    "showarrow": False,
+                    "xref": "paper",
+                    "yref": "paper",
+                    "x": 0.5,
+                    "y": 0.5,
+                }
+            ],
             xaxis={"visible": False},
             yaxis={"visible": False},
         )
 
 
 def _note(figure: go.Figure, text: str) -> None:
-    figure.add_annotation(text=text, showarrow=False, xref="paper", yref="paper", x=1, y=1.02, xanchor="right", yanchor="bottom")
+    figure.add_annotation(
+        text=text, showarrow=False, xref="paper", yref="paper", x=1, y=1.02, xanchor="right", yanchor="bottom"
+    )
 
 
 def _shown(text: object, length: int = 80) -> str:
     """Return text from outside as plotly may show it: no tags, no line breaks, not too long."""
     one_line = " ".join(str(text).split())
     return escape(one_line if len(one_line) <= length else f"{one_line[: length - 1]}…", quote=False)
-
-

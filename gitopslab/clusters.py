@@ -39,16 +39,13 @@ class Cluster:
             SourceError: The API server answered with another error.
         """
         try:
-            response = self.api.call_api(
-                path,
-                "GET",
-                header_params={"Accept": "application/json"},
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _request_timeout=_TIMEOUT_SECONDS,
-                _return_http_data_only=True,
+            request = self.api.param_serialize(
+                "GET", path, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
             )
-            answer = json.loads(response.data)
+            response = self.api.call_api(*request, _request_timeout=_TIMEOUT_SECONDS)
+            if response.status != HTTPStatus.OK:
+                raise self._refusal(response.status, path, what)
+            answer = json.loads(response.read())
         except client.ApiException as error:
             raise self._refusal(error.status, path, what) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -106,7 +103,9 @@ def connect(name: str, context: str) -> Cluster:
     try:
         api = config.new_client_from_config(context=context)
     except config.ConfigException as error:
-        raise SettingsError(f"cluster {name}: no kubeconfig context {context!r}; see `kubectl config get-contexts`") from error
+        raise SettingsError(
+            f"cluster {name}: no kubeconfig context {context!r}; see `kubectl config get-contexts`"
+        ) from error
     # One try: whoever calls knows better than the transport whether another is wanted.
     api.rest_client.pool_manager.connection_pool_kw["retries"] = False
     return Cluster(name, api)

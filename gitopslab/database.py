@@ -48,6 +48,8 @@ def read_write(path: Path, *, memory_limit: str | None = None) -> Connection:
     connection = memory(memory_limit=memory_limit)
     connection.execute(f"ATTACH {literal(str(path))} AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')")
     connection.execute("USE warehouse")
+    # Nothing is published before the last checkpoint, so those before it would be work for nothing.
+    connection.execute("SET checkpoint_threshold = '1TB'")
     connection.execute(f"SET temp_directory = {literal(f'{path}.spill')}")
     return connection
 
@@ -64,6 +66,12 @@ def serve_filesystem(connection: Connection, url: str) -> None:
         connection.register_filesystem(filesystem)
 
 
+def parquet(files: list[str]) -> str:
+    """Return SQL for the rows of Parquet files, with the columns `filename` and `file_row_number` besides."""
+    listed = ", ".join(map(literal, files))
+    return f"read_parquet([{listed}], hive_partitioning = false, filename = true, file_row_number = true)"
+
+
 def literal(text: str) -> str:
     """Return `text` as a SQL string literal, for the places where SQL takes no parameter."""
     return "'" + text.replace("'", "''") + "'"
@@ -75,7 +83,6 @@ def _set_up(connection: Connection, memory_limit: str | None) -> Connection:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "preserve_insertion_order": False,
-        "enable_progress_bar": False,
     }
     if memory_limit or (memory_limit := os.environ.get("GITOPSLAB_MEMORY_LIMIT")):
         settings["memory_limit"] = memory_limit

@@ -196,12 +196,15 @@ class Lake:
             rows = rows.select(dataset.schema.names).cast(dataset.schema)
         except (KeyError, pa.ArrowInvalid) as error:
             raise LakeError(f"{self.url}: {dataset.name}: {error}") from error
-        days = pc.strftime(rows[dataset.dated_by], format="%Y-%m-%d")
+        days = rows[dataset.dated_by].cast(pa.date32())
         partitions = rows.select(["cluster"]).append_column("day", days)
         written = []
-        for part in partitions.group_by(["cluster", "day"]).aggregate([]).sort_by(
-            [("cluster", "ascending"), ("day", "ascending")]
-        ).to_pylist():
+        for part in (
+            partitions.group_by(["cluster", "day"])
+            .aggregate([])
+            .sort_by([("cluster", "ascending"), ("day", "ascending")])
+            .to_pylist()
+        ):
             chosen = pc.and_(pc.equal(rows["cluster"], part["cluster"]), pc.equal(days, part["day"]))
             subset = rows if pc.all(chosen).as_py() else rows.filter(chosen)
             folder = f"raw/{dataset.name}/cluster={quote(part['cluster'], safe='')}/date={part['day']}"
@@ -227,7 +230,11 @@ class Lake:
 
     def full_path(self, path: str) -> str:
         """Return what DuckDB and fsspec call the file at `path` below the lake's folder."""
-        return self._filesystem.unstrip_protocol(f"{self._root}/{path}") if not self._is_local else f"{self._root}/{path}"
+        return (
+            self._filesystem.unstrip_protocol(f"{self._root}/{path}")
+            if not self._is_local
+            else f"{self._root}/{path}"
+        )
 
     def read(self, dataset: Dataset, columns: list[str], cluster: str | None = None) -> Iterator[pa.Table]:
         """Yield the finished files of `dataset` as tables of `columns`, one after another."""
@@ -238,7 +245,9 @@ class Lake:
     def known_versions(self, connection: database.Connection, cluster: str) -> None:
         """Fill the table `known_version` of `connection` with the keys landed for `cluster`."""
         key = ", ".join(VERSION_KEY)
-        connection.execute(f"CREATE OR REPLACE TABLE known_version ({', '.join(f'{k} VARCHAR' for k in VERSION_KEY)})")
+        connection.execute(
+            f"CREATE OR REPLACE TABLE known_version ({', '.join(f'{k} VARCHAR' for k in VERSION_KEY)})"
+        )
         if files := [self.full_path(file.path) for file in self.files(OBJECT_VERSIONS, cluster)]:
             database.serve_filesystem(connection, self.url)
             connection.execute(
@@ -252,7 +261,12 @@ class Lake:
             rows = _sorted_by_resource(rows)
         target = f"{self._root}/{path}"
         self._filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
-        options = {"compression": "zstd", "compression_level": 1, "row_group_size": 16_384, "use_dictionary": _dictionary(rows)}
+        options = {
+            "compression": "zstd",
+            "compression_level": 1,
+            "row_group_size": 16_384,
+            "use_dictionary": _dictionary(rows),
+        }
         if not self._is_local:
             # Object storage shows a key only when its upload is complete, so there is nothing to rename.
             with self._filesystem.open(target, "wb") as stream:
@@ -269,12 +283,18 @@ class Lake:
 def _sorted_by_resource(rows: pa.Table) -> pa.Table:
     if pc.count_distinct(rows["resource"]).as_py() == 1:
         return rows
-    order = pc.sort_indices(rows.select(["api_group", "resource"]), [("api_group", "ascending"), ("resource", "ascending")])
+    order = pc.sort_indices(
+        rows.select(["api_group", "resource"]), [("api_group", "ascending"), ("resource", "ascending")]
+    )
     return rows.take(order)
 
 
 def _dictionary(rows: pa.Table) -> list[str]:
-    return [field.name for field in rows.schema if pa.types.is_string(field.type) and field.name not in {"body", "resource_version"}]
+    return [
+        field.name
+        for field in rows.schema
+        if pa.types.is_string(field.type) and field.name not in {"body", "resource_version"}
+    ]
 
 
 def _sync_folder(folder: str) -> None:

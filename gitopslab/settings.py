@@ -29,7 +29,9 @@ class LakeSettings(_Table):
 class WarehouseSettings(_Table):
     """The DuckDB file that `gitopslab build` makes from the lake."""
 
-    path: Path = Field(Path("data/gitopslab.duckdb"), description="The file readers open; it is replaced whole.")
+    path: Path = Field(
+        Path("data/gitopslab.duckdb"), description="The file readers open; it is replaced whole."
+    )
     memory_limit: str = Field("3GB", description="What a build may use before it spills to disk.")
 
 
@@ -51,15 +53,17 @@ class Cluster(_Table):
     name: str = Field(description="What reports call it; also the lake's partition.")
     context: str = Field("", description="Kubeconfig context; empty: no live access, files only.")
     role: Literal["hub", "spoke"] = Field("spoke", description="A hub mirrors the spokes' Applications.")
-    uid: str = Field("", description="uid of its kube-system namespace; empty: taken from the cluster or from files.")
+    uid: str = Field(
+        "", description="uid of its kube-system namespace; empty: taken from the cluster or from files."
+    )
 
 
 class Lane(_Table):
     """A way that changes take into an environment: its stages, in order."""
 
     name: str = Field(description="Referred to by environments.")
-    stages: tuple[Literal["commit", "build", "pin", "hydrate", "promote", "sync", "healthy", "live"], ...] = Field(
-        description="Stages a change passes in this lane."
+    stages: tuple[Literal["commit", "build", "pin", "hydrate", "promote", "sync", "healthy", "live"], ...] = (
+        Field(description="Stages a change passes in this lane.")
     )
 
 
@@ -88,7 +92,9 @@ class Repository(_Table):
 
     name: str = Field(description="Referred to by services.")
     url: str = Field(description="Clone URL without credentials.")
-    role: Literal["source", "config"] = Field("source", description="Code, or the desired state of environments.")
+    role: Literal["source", "config"] = Field(
+        "source", description="Code, or the desired state of environments."
+    )
 
 
 class Settings(BaseSettings):
@@ -111,10 +117,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        **_: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let environment variables win over the file's values: no `.env`, no secrets folder."""
         return env_settings, init_settings
@@ -177,12 +184,13 @@ def _check_references(settings: Settings, file: Path | None) -> None:
     for environment in settings.environments:
         if lanes and environment.lane not in lanes:
             known = ", ".join(sorted(lanes))
-            raise SettingsError(f"{file}: environment {environment.name}: no lane {environment.lane!r}; there are: {known}")
+            raise SettingsError(
+                f"{file}: environment {environment.name}: no lane {environment.lane!r}; there are: {known}"
+            )
         if environment.cluster and environment.cluster not in clusters:
             known = ", ".join(sorted(clusters)) or "none"
-            raise SettingsError(
-                f"{file}: environment {environment.name}: no cluster {environment.cluster!r}; there are: {known}"
-            )
+            what = f"environment {environment.name}: no cluster {environment.cluster!r}"
+            raise SettingsError(f"{file}: {what}; there are: {known}")
 
 
 def _absolute(settings: Settings, folder: Path) -> Settings:

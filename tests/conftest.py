@@ -17,7 +17,9 @@ SHARED = Path(__file__).parents[1].parent / "shared"
 
 Object = dict[str, Any]
 
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared sample data is not beside this checkout")
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the shared sample data is not beside this checkout"
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,7 +52,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def lake_row(item: Object, *, cluster: str = "dev", observed_at: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
+def lake_row(
+    item: Object, *, cluster: str = "dev", observed_at: str = "2026-01-01T00:00:00Z"
+) -> dict[str, Any]:
     """Return `item` as a row of the lake, the way an extractor lands it."""
     group, version = resources.split_api_version(item["apiVersion"])
     metadata = item["metadata"]

@@ -16,7 +16,12 @@ from .conftest import lake_row, project_settings
 
 def application(name: str = "app", version: str = "1", **status: object) -> dict:
     metadata = {"name": name, "namespace": "argocd", "uid": f"uid-{name}", "resourceVersion": version}
-    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata, "status": status}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": metadata,
+        "status": status,
+    }
 
 
 def count(warehouse: Warehouse, table: str) -> int:
@@ -24,7 +29,9 @@ def count(warehouse: Warehouse, table: str) -> int:
 
 
 def test_an_empty_lake_is_no_warehouse(tmp_path):
-    with pytest.raises(LakeError, match=r"the lake is empty; `gitopslab land files PATH` puts objects into it"):
+    with pytest.raises(
+        LakeError, match=r"the lake is empty; `gitopslab land files PATH` puts objects into it"
+    ):
         build(project_settings(tmp_path))
 
 
@@ -46,7 +53,9 @@ def test_building_on_gives_what_building_anew_gives(tmp_path):
     settings = project_settings(tmp_path)
     lake = Lake(settings.lake.path)
     for n in range(4):
-        history = [{"id": k, "revision": f"r{k}", "deployedAt": f"2026-01-0{k + 1}T00:00:00Z"} for k in range(n)]
+        history = [
+            {"id": k, "revision": f"r{k}", "deployedAt": f"2026-01-0{k + 1}T00:00:00Z"} for k in range(n)
+        ]
         lake.append(OBJECT_VERSIONS, [lake_row(application(version=str(n), history=history))], "run")
         build(settings)
     with Warehouse(settings.warehouse.path) as grown:
@@ -64,9 +73,13 @@ def test_building_on_gives_what_building_anew_gives(tmp_path):
 
 def test_an_entry_that_many_versions_repeat_is_one_row_and_the_first_saw_it(tmp_path, warehouse_of):
     entry = {"id": 1, "revision": "r", "deployedAt": "2026-01-01T00:00:00Z"}
-    warehouse = warehouse_of([(application(version=str(n), history=[entry]), f"2026-01-0{n}T00:00:00Z") for n in (3, 1, 2)])
+    warehouse = warehouse_of(
+        [(application(version=str(n), history=[entry]), f"2026-01-0{n}T00:00:00Z") for n in (3, 1, 2)]
+    )
 
-    assert warehouse.sql("SELECT resource_version FROM argocd_application_sync").dicts() == [{"resource_version": "1"}]
+    assert warehouse.sql("SELECT resource_version FROM argocd_application_sync").dicts() == [
+        {"resource_version": "1"}
+    ]
 
 
 def test_values_that_do_not_fit_are_counted_and_shown(warehouse_of):
@@ -76,7 +89,11 @@ def test_values_that_do_not_fit_are_counted_and_shown(warehouse_of):
     lost = warehouse.sql("SELECT table_name, column_name, value FROM unreadable_value ORDER BY ALL").dicts()
     assert {"table_name": "argocd_application", "column_name": "reconciled_at", "value": "now"} in lost
     assert {"table_name": "argocd_application_sync", "column_name": "sync_id", "value": "x"} in lost
-    assert {"table_name": "argocd_application_sync", "column_name": "deployed_at", "value": "yesterday"} in lost
+    assert {
+        "table_name": "argocd_application_sync",
+        "column_name": "deployed_at",
+        "value": "yesterday",
+    } in lost
 
 
 def test_a_list_where_an_object_belongs_is_counted(warehouse_of):
@@ -106,7 +123,11 @@ def test_a_cluster_known_by_name_takes_its_uid_when_that_is_known(tmp_path):
     by_name = {"cluster_uid": "name:dev"}
     lake.append(OBJECT_VERSIONS, [lake_row(application()) | by_name], "run")
     build(settings)
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": "real", "resourceVersion": "1"}}
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "kube-system", "uid": "real", "resourceVersion": "1"},
+    }
     lake.append(OBJECT_VERSIONS, [lake_row(namespace) | by_name], "run")
     result = build(settings)
     lake.append(OBJECT_VERSIONS, [lake_row(application(version="2")) | by_name], "run")
@@ -115,10 +136,12 @@ def test_a_cluster_known_by_name_takes_its_uid_when_that_is_known(tmp_path):
     assert result.why_full == "a cluster's uid became known"
     assert not after.is_full
     with Warehouse(settings.warehouse.path) as warehouse:
-        assert warehouse.sql("SELECT DISTINCT cluster_uid FROM object_version").dicts() == [{"cluster_uid": "real"}]
-        assert warehouse.sql("SELECT cluster_uid, count(*) AS n FROM argocd_application GROUP BY ALL").dicts() == [
-            {"cluster_uid": "real", "n": 2}
+        assert warehouse.sql("SELECT DISTINCT cluster_uid FROM object_version").dicts() == [
+            {"cluster_uid": "real"}
         ]
+        assert warehouse.sql(
+            "SELECT cluster_uid, count(*) AS n FROM argocd_application GROUP BY ALL"
+        ).dicts() == [{"cluster_uid": "real", "n": 2}]
 
 
 def test_the_build_id_names_the_content(tmp_path):
@@ -130,11 +153,39 @@ def test_the_build_id_names_the_content(tmp_path):
     assert one.build_id == two.build_id != build(settings).build_id
 
 
+def test_a_build_with_nothing_new_leaves_the_file_alone(tmp_path):
+    settings = project_settings(tmp_path)
+    Lake(settings.lake.path).append(OBJECT_VERSIONS, [lake_row(application())], "run")
+    build(settings)
+    before = settings.warehouse.path.stat()
+    result = build(settings)
+
+    assert str(result) == f"{settings.warehouse.path}: up to date, build {result.build_id}"
+    after = settings.warehouse.path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_setting_that_facts_read_decides_them_anew(tmp_path):
+    settings = project_settings(tmp_path)
+    Lake(settings.lake.path).append(OBJECT_VERSIONS, [lake_row(application())], "run")
+    build(settings)
+    text = '[[clusters]]\nname = "dev"\n[[environments]]\nname = "production"\ncluster = "dev"\n'
+    result = build(project_settings(tmp_path, text))
+
+    assert not result.is_full
+    with Warehouse(settings.warehouse.path) as warehouse:
+        assert warehouse.sql("SELECT environment FROM applications").dicts() == [
+            {"environment": "production"}
+        ]
+
+
 def test_another_lake_is_built_anew(tmp_path):
     settings = project_settings(tmp_path)
     Lake(settings.lake.path).append(OBJECT_VERSIONS, [lake_row(application())], "run")
     build(settings)
-    moved = settings.model_copy(update={"lake": settings.lake.model_copy(update={"path": str(tmp_path / "other")})})
+    moved = settings.model_copy(
+        update={"lake": settings.lake.model_copy(update={"path": str(tmp_path / "other")})}
+    )
     Lake(moved.lake.path).append(OBJECT_VERSIONS, [lake_row(application("other"))], "run")
 
     assert build(moved).why_full == "another lake"
@@ -142,7 +193,9 @@ def test_another_lake_is_built_anew(tmp_path):
 
 def test_a_lake_behind_an_fsspec_url_is_built_alike(tmp_path):
     settings = project_settings(tmp_path)
-    remote = settings.model_copy(update={"lake": settings.lake.model_copy(update={"path": "memory://build-test"})})
+    remote = settings.model_copy(
+        update={"lake": settings.lake.model_copy(update={"path": "memory://build-test"})}
+    )
     Lake("memory://build-test").append(OBJECT_VERSIONS, [lake_row(application())], "run")
 
     assert build(remote).object_version_count == 1
@@ -154,7 +207,9 @@ def test_a_failing_query_leaves_the_published_warehouse_as_it_was(tmp_path, monk
     before = build(settings)
     broken = queries.Query("broken", "facts", "", "", (), (), (), "SELECT no_such_column FROM build")
     real = queries.room
-    monkeypatch.setattr(queries, "room", lambda name: (*real(name), broken) if name == "facts" else real(name))
+    monkeypatch.setattr(
+        queries, "room", lambda name: (*real(name), broken) if name == "facts" else real(name)
+    )
 
     with pytest.raises(QueryError, match=r"queries/facts/broken\.sql: .*no_such_column"):
         build(settings)
@@ -234,9 +289,15 @@ def test_a_build_that_was_killed_is_made_good_by_the_next(tmp_path, after_second
     import time
 
     settings = project_settings(tmp_path)
-    Lake(settings.lake.path).append(OBJECT_VERSIONS, [lake_row(application(f"a{n}")) for n in range(20)], "run")
+    Lake(settings.lake.path).append(
+        OBJECT_VERSIONS, [lake_row(application(f"a{n}")) for n in range(20)], "run"
+    )
     before = build(settings)
-    killed = subprocess.Popen([sys.executable, "-c", textwrap.dedent(BUILDER), str(tmp_path / "gitopslab.toml")], stdout=subprocess.PIPE, text=True)
+    killed = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(BUILDER), str(tmp_path / "gitopslab.toml")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     killed.stdout.readline()
     time.sleep(after_seconds)
     killed.send_signal(signal.SIGKILL)
@@ -283,7 +344,10 @@ def test_rows_come_in_the_form_asked_for(warehouse_of):
     assert isinstance(rows.pandas(), pd.DataFrame)
     assert isinstance(rows.polars(), pl.DataFrame)
     assert str(rows.pandas()["observed_at"].dt.tz) == "UTC"
-    assert json.dumps(rows.dicts(), default=str) == '[{"application": "app", "observed_at": "2026-01-01 00:00:00+00:00"}]'
+    assert (
+        json.dumps(rows.dicts(), default=str)
+        == '[{"application": "app", "observed_at": "2026-01-01 00:00:00+00:00"}]'
+    )
 
 
 def test_a_query_whose_grain_is_shared_is_refused(warehouse_of, monkeypatch):
@@ -299,5 +363,3 @@ def test_every_table_says_what_a_row_is_and_what_is_unique(warehouse_of):
         assert table.doc, table.name
         assert table.grain or table.name in ("build", "unreadable_value"), table.name
         assert set(table.grain) <= {name for name, _ in table.columns}, table.name
-
-

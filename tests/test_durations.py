@@ -53,7 +53,9 @@ def test_the_interval_of_the_median_covers_the_truth_at_its_level():
     generator = np.random.default_rng(3)
     held = 0
     for seed in range(400):
-        median = summarize(generator.exponential(size=60), SYNC_DURATION, seed=seed, samples=400).quantiles[0.5]
+        median = summarize(generator.exponential(size=60), SYNC_DURATION, seed=seed, samples=400).quantiles[
+            0.5
+        ]
         held += median.low <= np.log(2) <= median.high
 
     assert 0.92 <= held / 400 <= 0.98

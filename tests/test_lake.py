@@ -15,17 +15,26 @@ from gitopslab.lake import EXTRACT_RUNS, OBJECT_VERSIONS, REJECTS, Lake, new_run
 
 from .conftest import lake_row
 
-APPLICATION = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "app", "uid": "u"}}
+APPLICATION = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Application",
+    "metadata": {"name": "app", "uid": "u"},
+}
 
 
 def versions(*numbers: int, **where: str) -> list[dict]:
     return [
-        lake_row({**APPLICATION, "metadata": {"name": "app", "uid": "u", "resourceVersion": str(n)}}, **where) for n in numbers
+        lake_row({**APPLICATION, "metadata": {"name": "app", "uid": "u", "resourceVersion": str(n)}}, **where)
+        for n in numbers
     ]
 
 
 def numbers(lake: Lake) -> list[str]:
-    return sorted(n for table in lake.read(OBJECT_VERSIONS, ["resource_version"]) for n in table["resource_version"].to_pylist())
+    return sorted(
+        n
+        for table in lake.read(OBJECT_VERSIONS, ["resource_version"])
+        for n in table["resource_version"].to_pylist()
+    )
 
 
 def test_a_file_a_cluster_and_day(tmp_path):
@@ -125,7 +134,8 @@ WRITER = """
         rows = []
         for _ in range(50):
             metadata = {"name": "app", "uid": "u", "resourceVersion": str(number)}
-            rows.append(lake_row({"apiVersion": "g/v1", "kind": "K", "metadata": metadata, "filler": "x" * 2000}))
+            item = {"apiVersion": "g/v1", "kind": "K", "metadata": metadata, "filler": "x" * 2000}
+            rows.append(lake_row(item))
             number += 1
         lake.append(OBJECT_VERSIONS, rows, "run")
         print(number, flush=True)

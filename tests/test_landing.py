@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gitopslab.extract import documents, files
-from gitopslab.extract.landing import Landing
+from gitopslab.extract.files import Reading
+from gitopslab.extract.landing import Landing, Origin
 from gitopslab.lake import COVERAGE, EXTRACT_RUNS, LANDED_FILES, OBJECT_VERSIONS, REJECTS, Lake
 from gitopslab.warehouse import Warehouse, build
 
@@ -28,9 +29,9 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def land(lake: Lake, *paths: Path, cluster: str = "dev", **options: object) -> Landing:
-    with Landing(lake, "files", cluster, how="file") as landing:
+    with Landing(lake, Origin("files", cluster, "file")) as landing:
         found = [path for path in documents.find(paths) if isinstance(path, Path)]
-        files.land(found, landing, **{"observed_at": SEEN, **options})
+        files.land(found, landing, Reading(**{"observed_at": SEEN, **options}))
     return landing
 
 
@@ -44,12 +45,25 @@ def bodies(lake: Lake) -> list[str]:
 
 def test_what_kubectl_printed_lands_with_its_identity(lake, tmp_path):
     file = tmp_path / "apps.json"
-    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [application("a"), application("b", "2")]}))
+    file.write_text(
+        json.dumps({"apiVersion": "v1", "kind": "List", "items": [application("a"), application("b", "2")]})
+    )
 
     tally = land(lake, file).tally
 
     assert (tally.object_count, tally.landed_count, tally.reject_count) == (2, 2, 0)
-    key = ("cluster", "cluster_uid", "api_group", "resource", "kind", "namespace", "name", "uid", "resource_version", "identity")
+    key = (
+        "cluster",
+        "cluster_uid",
+        "api_group",
+        "resource",
+        "kind",
+        "namespace",
+        "name",
+        "uid",
+        "resource_version",
+        "identity",
+    )
     assert rows(lake, OBJECT_VERSIONS, *key)[1] == {
         "cluster": "dev",
         "cluster_uid": "name:dev",
@@ -100,9 +114,10 @@ def test_two_extractors_at_once_land_each_version_once_in_the_warehouse(tmp_path
     file = tmp_path / "apps.ndjson"
     file.write_text("\n".join(json.dumps(application(f"a{n}")) for n in range(100)))
 
-    with Landing(lake, "files", "dev", how="file") as one, Landing(lake, "files", "dev", how="file") as two:
-        files.land([file], one, observed_at=SEEN)
-        files.land([file], two, observed_at=SEEN)
+    origin = Origin("files", "dev", "file")
+    with Landing(lake, origin) as one, Landing(lake, origin) as two:
+        files.land([file], one)
+        files.land([file], two)
     build(settings)
 
     assert len(bodies(lake)) == 200
@@ -112,7 +127,12 @@ def test_two_extractors_at_once_land_each_version_once_in_the_warehouse(tmp_path
 
 
 def test_an_object_without_identity_is_known_by_name_and_content(lake, tmp_path):
-    item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}, "data": {"a": "1"}}
+    item = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "c", "namespace": "n"},
+        "data": {"a": "1"},
+    }
     other = {**item, "data": {"a": "2"}}
     (tmp_path / "x.ndjson").write_text("\n".join(map(json.dumps, (item, other, item))))
 
@@ -127,18 +147,30 @@ def test_an_object_without_identity_is_known_by_name_and_content(lake, tmp_path)
 
 def test_what_is_broken_is_kept_with_file_and_line_and_the_rest_lands(lake, tmp_path):
     file = tmp_path / "mixed.ndjson"
-    file.write_text(f"{json.dumps(application('a'))}\n{{\"kind\": \n{json.dumps(application('b'))}\n")
+    file.write_text(f'{json.dumps(application("a"))}\n{{"kind": \n{json.dumps(application("b"))}\n')
 
     tally = land(lake, file).tally
 
     assert (tally.landed_count, tally.reject_count) == (2, 1)
     [reject] = rows(lake, REJECTS, "source", "source_line", "reason", "excerpt")
-    assert reject == {"source": file.as_posix(), "source_line": 2, "reason": "invalid_json", "excerpt": '{"kind":'}
+    assert reject == {
+        "source": file.as_posix(),
+        "source_line": 2,
+        "reason": "invalid_json",
+        "excerpt": '{"kind":',
+    }
 
 
 def test_a_secret_is_refused_and_counted(lake, tmp_path):
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"password": "aHVudGVyMg=="}}
-    (tmp_path / "list.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [secret, application("a")]}))
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "data": {"password": "aHVudGVyMg=="},
+    }
+    (tmp_path / "list.json").write_text(
+        json.dumps({"apiVersion": "v1", "kind": "List", "items": [secret, application("a")]})
+    )
 
     tally = land(lake, tmp_path / "list.json").tally
 
@@ -161,7 +193,9 @@ def test_no_planted_credential_is_in_any_file_of_the_lake(lake, tmp_path):
 
     assert tally.redaction_count == 3
     assert len(rows(lake, REJECTS, "excerpt")) == 1
-    texts = bodies(lake) + [row["excerpt"] + row["message"] for row in rows(lake, REJECTS, "excerpt", "message")]
+    texts = bodies(lake) + [
+        row["excerpt"] + row["message"] for row in rows(lake, REJECTS, "excerpt", "message")
+    ]
     assert not [secret for secret in planted for text in texts if secret in text]
 
 
@@ -176,7 +210,9 @@ def test_every_run_is_two_rows_and_says_what_it_did(lake, tmp_path):
 
 
 def test_coverage_says_what_each_file_showed_and_when(lake, tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [application("a"), application("b")]}))
+    (tmp_path / "a.json").write_text(
+        json.dumps({"apiVersion": "v1", "kind": "List", "items": [application("a"), application("b")]})
+    )
 
     land(lake, tmp_path / "a.json")
 
@@ -194,7 +230,9 @@ def test_a_file_that_does_not_say_when_was_seen_when_it_last_changed(lake, tmp_p
 
     land(lake, file, observed_at=None)
 
-    assert rows(lake, OBJECT_VERSIONS, "observed_at") == [{"observed_at": datetime.fromtimestamp(1_800_000_000, UTC)}]
+    assert rows(lake, OBJECT_VERSIONS, "observed_at") == [
+        {"observed_at": datetime.fromtimestamp(1_800_000_000, UTC)}
+    ]
 
 
 def test_a_watch_event_says_itself_when_it_was_seen(lake, tmp_path):
@@ -214,7 +252,11 @@ def test_a_file_is_noted_when_it_was_read_to_its_end(lake, tmp_path):
     land(lake, tmp_path / "a.json.gz")
 
     [note] = rows(lake, LANDED_FILES, "object_count", "reject_count", "size_bytes")
-    assert note == {"object_count": 1, "reject_count": 0, "size_bytes": (tmp_path / "a.json.gz").stat().st_size}
+    assert note == {
+        "object_count": 1,
+        "reject_count": 0,
+        "size_bytes": (tmp_path / "a.json.gz").stat().st_size,
+    }
 
 
 def test_thousands_of_small_files_make_few_files_in_the_lake(lake, tmp_path):

@@ -13,7 +13,7 @@ from sqlglot import exp
 from gitopslab import database, queries
 from gitopslab.errors import QueryError
 from gitopslab.warehouse import bookkeeping
-from gitopslab.warehouse.build import create_tables, decide
+from gitopslab.warehouse.schema import create_tables, decide
 
 CASES = Path(__file__).parent / "cases"
 CATALOG = queries.catalog()
@@ -61,7 +61,9 @@ def test_header_agrees_with_its_sql(found):
 def test_query_reads_only_from_rooms_below(found):
     below = {"parsed": {"object_versions"}, "typed": {"parsed"}, "facts": {"typed", "facts", "build"}}
     allowed = below.get(found.room, {"typed", "facts", "build", "marts"})
-    rooms = {CATALOG[t].room if t in CATALOG else ("build" if t in bookkeeping.TABLES else t) for t in found.reads}
+    rooms = {
+        CATALOG[t].room if t in CATALOG else ("build" if t in bookkeeping.TABLES else t) for t in found.reads
+    }
 
     assert rooms <= allowed
 
@@ -94,9 +96,14 @@ def test_case(empty, name, case):
 def test_query_stays_in_the_portable_part(found):
     tree = sqlglot.parse_one(found.sql, dialect="duckdb")
     foreign = {
-        "ASOF JOIN": any(j.args.get("side") == "ASOF" or "asof" in str(j.args.get("method")).lower() for j in tree.find_all(exp.Join)),
+        "ASOF JOIN": any(
+            j.args.get("side") == "ASOF" or "asof" in str(j.args.get("method")).lower()
+            for j in tree.find_all(exp.Join)
+        ),
         "PIVOT": bool(list(tree.find_all(exp.Pivot))),
-        "quantile": bool(list(tree.find_all(exp.Quantile, exp.PercentileCont, exp.PercentileDisc, exp.ApproxQuantile))),
+        "quantile": bool(
+            list(tree.find_all(exp.Quantile, exp.PercentileCont, exp.PercentileDisc, exp.ApproxQuantile))
+        ),
         "list comprehension": bool(list(tree.find_all(exp.Comprehension))),
         "SELECT * REPLACE": any(star.args.get("replace") for star in tree.find_all(exp.Star)),
     }
@@ -104,7 +111,9 @@ def test_query_stays_in_the_portable_part(found):
 
     assert not [name for name, is_there in foreign.items() if is_there]
     assert not calls & {"time_bucket", "from_json", "quantity", "go_duration_seconds", "columns"}
-    assert sqlglot.transpile(found.sql, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
+    assert sqlglot.transpile(
+        found.sql, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE
+    )
 
 
 def test_unknown_query_lists_the_known():
@@ -127,7 +136,9 @@ def test_header_without_a_field_is_refused(tmp_path):
 def test_two_queries_of_one_name_are_refused(tmp_path):
     for room in ("typed", "facts"):
         (tmp_path / room).mkdir()
-        (tmp_path / room / "same.sql").write_text("-- Rows.\n--\n-- grain: a\n-- reads:\n-- params:\n\nSELECT 1 AS a\n")
+        (tmp_path / room / "same.sql").write_text(
+            "-- Rows.\n--\n-- grain: a\n-- reads:\n-- params:\n\nSELECT 1 AS a\n"
+        )
 
     with pytest.raises(QueryError, match=r"same\.sql: typed/ holds a query of that name too"):
         queries.catalog(tmp_path)
@@ -136,7 +147,9 @@ def test_two_queries_of_one_name_are_refused(tmp_path):
 def test_queries_come_after_those_they_read(tmp_path):
     (tmp_path / "facts").mkdir()
     for name, reads in {"a": "b", "b": ""}.items():
-        (tmp_path / "facts" / f"{name}.sql").write_text(f"-- Rows.\n--\n-- grain: x\n-- reads: {reads}\n-- params:\n\nSELECT 1 AS x\n")
+        (tmp_path / "facts" / f"{name}.sql").write_text(
+            f"-- Rows.\n--\n-- grain: x\n-- reads: {reads}\n-- params:\n\nSELECT 1 AS x\n"
+        )
 
     assert [q.name for q in queries.room("facts", tmp_path)] == ["b", "a"]
 

@@ -32,9 +32,13 @@ def drift(settings: Settings, crds: Path | None = None) -> DriftReport:
 def _landed(lake: Lake) -> list[CrdSchema]:
     bodies = []
     for table in lake.read(OBJECT_VERSIONS, ["api_group", "resource", "body"]):
-        bodies += [row["body"].encode() for row in table.to_pylist() if (row["api_group"], row["resource"]) == _CRDS]
+        bodies += [
+            row["body"].encode() for row in table.to_pylist() if (row["api_group"], row["resource"]) == _CRDS
+        ]
     if not bodies:
-        raise UsageError(f"{lake.url}: no CustomResourceDefinition was landed; land them, or name a folder with --crds")
+        raise UsageError(
+            f"{lake.url}: no CustomResourceDefinition was landed; land them, or name a folder with --crds"
+        )
     return schemas_from_objects(bodies)
 
 
@@ -42,5 +46,7 @@ def _objects(lake: Lake) -> Iterator[tuple[ObjectKey, bytes]]:
     columns = ["namespace", "name", "resource_version", "body"]
     for table in lake.read(OBJECT_VERSIONS, columns):
         for batch in table.to_batches(max_chunksize=1_000):
-            for namespace, name, version, body in zip(*(batch[column].to_pylist() for column in columns), strict=True):
+            for namespace, name, version, body in zip(
+                *(batch[column].to_pylist() for column in columns), strict=True
+            ):
                 yield ObjectKey(namespace, name, version), body.encode()

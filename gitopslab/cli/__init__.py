@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gitopslab import __version__
 from gitopslab.cli import build, check, doctor, init, land, report, sql, tables
 from gitopslab.errors import GitOpsLabError
+from gitopslab.version import __version__
 
 app = typer.Typer(
     name="gitopslab",

@@ -10,12 +10,14 @@ from gitopslab.cli import output
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
     app.command(
-        epilog="Examples: `gitopslab build`, `gitopslab build --full` after the lake was restored from a backup."
+        epilog="Examples: `gitopslab build`; `gitopslab build --full` after the lake was restored."
     )(build)
 
 
 def build(
-    full: Annotated[bool, typer.Option("--full", help="Type everything anew, not only what the lake gained.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Type everything anew, not only what the lake gained.")
+    ] = False,
 ) -> None:
     """Bring the warehouse up to date with the lake; readers are not disturbed."""
     from gitopslab import settings, warehouse

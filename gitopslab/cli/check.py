@@ -17,11 +17,13 @@ def register(app: typer.Typer) -> None:
 
 
 @check_app.command(
-    epilog="Examples: `kubectl get crd -o yaml > crds.yaml; gitopslab check schema --crds crds.yaml`, `gitopslab check schema`"
-    " when the CustomResourceDefinitions were landed too."
+    epilog="Examples: `kubectl get crd -o yaml > crds.yaml; gitopslab check schema --crds crds.yaml`;"
+    " `gitopslab check schema` when the CustomResourceDefinitions were landed too."
 )
 def schema(
-    crds: Annotated[Path | None, typer.Option(help="File or folder of CRDs; by default those that were landed.")] = None,
+    crds: Annotated[
+        Path | None, typer.Option(help="File or folder of CRDs; by default those that were landed.")
+    ] = None,
     max_findings: Annotated[
         int | None, typer.Option(min=0, help="End with exit code 1 if there are more findings than this.")
     ] = None,
@@ -29,7 +31,8 @@ def schema(
 ) -> None:
     """Compare landed objects with the schemas of their CRDs, and report where they drifted apart.
 
-    This is a report and not a gate: nothing is rejected for it, and without --max-findings the exit code is 0.
+    This is a report and not a gate: nothing is rejected for it, and the exit code is 0 unless
+    --max-findings says otherwise.
     """
     from gitopslab import settings
     from gitopslab.checks import landed

@@ -23,7 +23,9 @@ class Finding(NamedTuple):
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command(epilog="Example: `gitopslab doctor`. It only reads, and ends with 3 if a cluster cannot be reached.")(doctor)
+    app.command(
+        epilog="Example: `gitopslab doctor`. It only reads, and ends with 3 if a cluster cannot be reached."
+    )(doctor)
 
 
 def doctor() -> None:
@@ -37,14 +39,22 @@ def doctor() -> None:
     for cluster in configured.clusters:
         findings += _cluster(cluster)
     if not configured.clusters:
-        findings.append(Finding("missing", "clusters", "none is configured; objects can be landed from files all the same"))
+        findings.append(
+            Finding(
+                "missing", "clusters", "none is configured; objects can be landed from files all the same"
+            )
+        )
     output.table(("", "what", "found"), findings)
     if any(finding.state == "unreachable" for finding in findings):
         sys.exit(SourceError.exit_code)
 
 
 def _settings(is_there: bool, file: str) -> Finding:
-    return Finding("ok", "settings", file) if is_there else Finding("missing", "settings", "defaults; `gitopslab init` writes a file")
+    return (
+        Finding("ok", "settings", file)
+        if is_there
+        else Finding("missing", "settings", "defaults; `gitopslab init` writes a file")
+    )
 
 
 def _lake(configured: "Settings") -> Iterator[Finding]:
@@ -56,7 +66,11 @@ def _lake(configured: "Settings") -> Iterator[Finding]:
         size = sum(file.size_bytes for file in files)
         yield Finding("ok", "lake", f"{configured.lake.path}: {len(files):,} files, {size / 1e6:,.1f} MB")
     else:
-        yield Finding("missing", "lake", f"{configured.lake.path}: empty; `gitopslab land files PATH` puts objects into it")
+        yield Finding(
+            "missing",
+            "lake",
+            f"{configured.lake.path}: empty; `gitopslab land files PATH` puts objects into it",
+        )
 
 
 def _warehouse(configured: "Settings") -> Finding:
@@ -67,14 +81,20 @@ def _warehouse(configured: "Settings") -> Finding:
             build = opened.build
     except LakeError as error:
         return Finding("missing", "warehouse", str(error))
-    detail = f"{configured.warehouse.path}: build {build['build_id']} of {output.plain(build['built_at'])} UTC"
+    detail = (
+        f"{configured.warehouse.path}: build {build['build_id']} of {output.plain(build['built_at'])} UTC"
+    )
     return Finding("ok", "warehouse", f"{detail}, {build['object_version_count']:,} object versions")
 
 
 def _lanes(configured: "Settings") -> Iterator[Finding]:
     for environment in configured.environments:
         where = environment.cluster or "no cluster"
-        yield Finding("ok", f"environment {environment.name}", f"lane {environment.lane}, {where}, branch {environment.branch or '-'}")
+        yield Finding(
+            "ok",
+            f"environment {environment.name}",
+            f"lane {environment.lane}, {where}, branch {environment.branch or '-'}",
+        )
     if not configured.environments:
         yield Finding("missing", "environments", "none is configured; clusters and branches stand for them")
     if not configured.services:
@@ -96,7 +116,11 @@ def _cluster(cluster: "Cluster") -> Iterator[Finding]:
         yield Finding("unreachable", what, str(error))
         return
     if cluster.uid and cluster.uid != uid:
-        yield Finding("missing", what, f"its uid is {uid}, and gitopslab.toml says {cluster.uid}: is it another cluster?")
+        yield Finding(
+            "missing",
+            what,
+            f"its uid is {uid}, and gitopslab.toml says {cluster.uid}: is it another cluster?",
+        )
     served: list[str] = []
     for resource in EXTRACTED:
         try:

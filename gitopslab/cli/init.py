@@ -24,14 +24,29 @@ _EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"name": "ryzen", "context": "ryzen", "role": "spoke", "uid": ""},
     ],
     "lanes": [
-        {"name": "promoted", "stages": ["commit", "build", "pin", "hydrate", "promote", "sync", "healthy", "live"]},
+        {
+            "name": "promoted",
+            "stages": ["commit", "build", "pin", "hydrate", "promote", "sync", "healthy", "live"],
+        },
         {"name": "direct", "stages": ["commit", "build", "pin", "sync", "healthy", "live"]},
         {"name": "manual", "stages": ["commit", "promote", "sync", "healthy"]},
     ],
     "environments": [
-        {"name": "dev", "lane": "promoted", "cluster": "dev", "branch": "environments/dev", "applications": ["*"]},
+        {
+            "name": "dev",
+            "lane": "promoted",
+            "cluster": "dev",
+            "branch": "environments/dev",
+            "applications": ["*"],
+        },
         {"name": "ryzen", "lane": "direct", "cluster": "ryzen", "branch": "", "applications": ["*"]},
-        {"name": "hub", "lane": "manual", "cluster": "hub", "branch": "environments/hub", "applications": ["*"]},
+        {
+            "name": "hub",
+            "lane": "manual",
+            "cluster": "hub",
+            "branch": "environments/hub",
+            "applications": ["*"],
+        },
     ],
     "services": [
         {
@@ -43,7 +58,11 @@ _EXAMPLES: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "repositories": [
-        {"name": "workflow-builder", "url": "https://github.com/example/workflow-builder.git", "role": "source"},
+        {
+            "name": "workflow-builder",
+            "url": "https://github.com/example/workflow-builder.git",
+            "role": "source",
+        },
         {"name": "stacks", "url": "https://github.com/example/stacks.git", "role": "config"},
     ],
 }
@@ -51,13 +70,18 @@ _EXAMPLES: dict[str, list[dict[str, Any]]] = {
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command(epilog="Examples: `gitopslab init`, `gitopslab init --example`, `gitopslab init --print | less`.")(init)
+    app.command(
+        epilog="Examples: `gitopslab init`, `gitopslab init --example`, `gitopslab init --print | less`."
+    )(init)
 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to write gitopslab.toml.")] = Path(),
     example: Annotated[
-        bool, typer.Option("--example", help="Configure the worked example, a hub and two spokes, and not just show it.")
+        bool,
+        typer.Option(
+            "--example", help="Configure the worked example, a hub and two spokes, and not just show it."
+        ),
     ] = False,
     to_stdout: Annotated[bool, typer.Option("--print", help="Print the file and write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a gitopslab.toml that is there.")] = False,
@@ -107,7 +131,11 @@ def _list(name: str, item: "type[BaseModel]", *, behind: str) -> str:
     width = max(map(len, item.model_fields))
     lines += [f"#   {key:<{width}}  {field.description}" for key, field in item.model_fields.items()]
     for example in _EXAMPLES[name]:
-        lines += [f"{behind}[[{name}]]", *(f"{behind}{key} = {_value(value)}" for key, value in example.items()), ""]
+        lines += [
+            f"{behind}[[{name}]]",
+            *(f"{behind}{key} = {_value(value)}" for key, value in example.items()),
+            "",
+        ]
     return "\n".join(lines)
 
 

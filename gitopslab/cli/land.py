@@ -24,13 +24,17 @@ def register(app: typer.Typer) -> None:
 
 
 @land_app.command(
-    epilog="Examples: `kubectl get applications -A -o json | gzip > dev.json.gz; gitopslab land files dev.json.gz"
-    " --cluster dev`, `gitopslab land files must-gather/ --cluster hub --observed-at 2026-05-01T12:00:00Z`."
+    epilog="Examples: `kubectl get applications -A -o json | gzip > dev.json.gz;"
+    " gitopslab land files dev.json.gz --cluster dev`;"
+    " `gitopslab land files must-gather/ --cluster hub --observed-at 2026-05-01T12:00:00Z`."
 )
 def files(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders; folders are searched for JSON and YAML.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files and folders; folders are searched for JSON and YAML.")
+    ],
     cluster: Annotated[
-        str, typer.Option("--cluster", "-c", help="Which cluster they are of; not needed if one is configured.")
+        str,
+        typer.Option("--cluster", "-c", help="Which cluster they are of; not needed if one is configured."),
     ] = "",
     observed_at: Annotated[
         str, typer.Option(help="When they were seen, UTC; by default when each file was last changed.")
@@ -39,9 +43,12 @@ def files(
         str, typer.Option(help="apiVersion/kind of objects that name none, such as tekton.dev/v1/TaskRun.")
     ] = "",
     max_rejects: Annotated[
-        int | None, typer.Option(min=0, help="End with exit code 1 if more pieces than this could not be read.")
+        int | None,
+        typer.Option(min=0, help="End with exit code 1 if more pieces than this could not be read."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which files would be read, and read none.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which files would be read, and read none.")
+    ] = False,
 ) -> None:
     """Land what `kubectl get -o json|yaml` printed, must-gather trees, and watch events.
 
@@ -62,7 +69,8 @@ def files(
         typer.echo(f"passed over: {count:,} {reason}", err=True)
     if dry_run:
         for path in found:
-            typer.echo(f"would read {output.plain(path.as_posix())} ({path.stat().st_size:,} bytes) as cluster {name}")
+            size = f"{path.stat().st_size:,} bytes"
+            typer.echo(f"would read {output.plain(path.as_posix())} ({size}) as cluster {name}")
         return
     rejects = _land(found, configured, name, seen_at, assume)
     if max_rejects is not None and rejects > max_rejects:
@@ -70,34 +78,34 @@ def files(
 
 
 def _land(
-    found: list[Path], configured: "Settings", name: str, seen_at: datetime | None, assume: tuple[str, str] | None
+    found: list[Path],
+    configured: "Settings",
+    name: str,
+    seen_at: datetime | None,
+    assume: tuple[str, str] | None,
 ) -> int:
     """Land `found` with a progress bar, print what came of it, and return the number of rejects."""
     from gitopslab.extract import files as extractor
-    from gitopslab.extract.landing import Landing
+    from gitopslab.extract.landing import Landing, Origin
     from gitopslab.lake import Lake
 
     known = configured.cluster(name)
-    landing = Landing(
-        Lake(configured.lake.path),
-        "files",
-        name,
-        cluster_uid=known.uid,
-        how="file",
-        email_salt=configured.privacy.email_salt,
-    )
+    origin = Origin("files", name, how="file", cluster_uid=known.uid)
+    landing = Landing(Lake(configured.lake.path), origin, email_salt=configured.privacy.email_salt)
     with output.progress() as shown, landing:
         bar = shown.add_task("reading", total=sum(path.stat().st_size for path in found))
-        outcomes = extractor.land(
-            found, landing, observed_at=seen_at, assume=assume, progress=lambda count: shown.advance(bar, count)
-        )
+        how = extractor.Reading(observed_at=seen_at, assume=assume)
+        outcomes = extractor.land(found, landing, how, progress=lambda count: shown.advance(bar, count))
     _report(landing.tally, outcomes, name)
     return landing.tally.reject_count
 
 
 def _report(tally: "Tally", outcomes: "list[FileOutcome]", name: str) -> None:
     if tally.kinds:
-        rows = [(f"{resource}.{group}".rstrip("."), count) for (group, resource), count in sorted(tally.kinds.items())]
+        rows = [
+            (f"{resource}.{group}".rstrip("."), count)
+            for (group, resource), count in sorted(tally.kinds.items())
+        ]
         output.table(("resource", "versions landed"), rows)
     if tally.rejects:
         output.table(("could not be read", "pieces"), sorted(tally.rejects.items()))

@@ -22,7 +22,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def plain(value: Any) -> str:
+def plain(value: Any) -> str:  # noqa: PLR0911 - one line a type
     """Return `value` on one line, for a terminal: times in UTC, numbers grouped, nothing for None."""
     if value is None:
         return ""
@@ -48,7 +48,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str =
 
     drawn = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
-        number = any(isinstance(row[place], int | float | Decimal) and not isinstance(row[place], bool) for row in rows)
+        number = any(
+            isinstance(row[place], int | float | Decimal) and not isinstance(row[place], bool) for row in rows
+        )
         drawn.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(plain(value)) for value in row))
@@ -83,8 +85,15 @@ def progress() -> "Iterator[Progress]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as shown:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as shown:
         yield shown
 
 

@@ -19,16 +19,22 @@ def register(app: typer.Typer) -> None:
 def report(
     name: Annotated[str, typer.Argument(help="A report; without one, the reports there are.")] = "",
     parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be given many times.")
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be given many times."),
     ] = None,
-    help_parameters: Annotated[bool, typer.Option("--help-parameters", help="Show what the report takes.")] = False,
+    help_parameters: Annotated[
+        bool, typer.Option("--help-parameters", help="Show what the report takes.")
+    ] = False,
     timeout_seconds: Annotated[int, typer.Option(min=1, help="Give up on a cell that takes longer.")] = 600,
 ) -> None:
     """Run a report and say where its page is."""
     from gitopslab import reports, settings
 
     if not name:
-        output.table(("report", "what it answers"), [(known, reports.describe(known).title) for known in reports.names()])
+        output.table(
+            ("report", "what it answers"),
+            [(known, reports.describe(known).title) for known in reports.names()],
+        )
         return
     if help_parameters:
         rows = [(p.name, p.kind, p.default, p.help) for p in reports.describe(name).parameters]

@@ -20,7 +20,7 @@ class Form(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
     app.command(
-        epilog="Examples: `gitopslab sql \"FROM syncs ORDER BY deployed_at DESC LIMIT 5\"`,"
+        epilog='Examples: `gitopslab sql "FROM syncs ORDER BY deployed_at DESC LIMIT 5"`,'
         " `gitopslab sql --form csv - < question.sql > answer.csv`."
     )(sql)
 

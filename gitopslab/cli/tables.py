@@ -28,7 +28,8 @@ def tables(
     chosen = next((t for t in found if t.name == name), None)
     if chosen is None:
         raise UsageError(f"no table {name!r}; there are: {', '.join(t.name for t in found)}")
-    typer.echo(f"{chosen.name}: {chosen.doc}\n{chosen.row_count:,} rows, unique by {', '.join(chosen.grain) or 'nothing'}")
+    typer.echo(f"{chosen.name}: {chosen.doc}")
+    typer.echo(f"{chosen.row_count:,} rows, unique by {', '.join(chosen.grain) or 'nothing'}")
     if chosen.name in queries.catalog():
         typer.echo(f"\n{queries.query(chosen.name).decisions}")
     output.table(("column", "type"), chosen.columns)

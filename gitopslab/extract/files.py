@@ -9,7 +9,7 @@ Limits: a file shows one moment. When that was it does not say, so the time it w
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -50,14 +50,23 @@ class FileOutcome:
     is_known: bool
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How files are read.
+
+    Attributes:
+        observed_at: When the objects were seen; by default when each file was last changed.
+        assume: apiVersion and kind of documents that name none.
+        limits: How large and how deep documents may be.
+    """
+
+    observed_at: datetime | None = None
+    assume: tuple[str, str] | None = None
+    limits: documents.Limits = field(default_factory=documents.Limits)
+
+
 def land(
-    paths: Iterable[Path],
-    landing: Landing,
-    *,
-    observed_at: datetime | None = None,
-    assume: tuple[str, str] | None = None,
-    limits: documents.Limits | None = None,
-    progress: Progress | None = None,
+    paths: Iterable[Path], landing: Landing, how: Reading | None = None, *, progress: Progress | None = None
 ) -> list[FileOutcome]:
     """Land every object in `paths`, and return what came of each file.
 
@@ -66,44 +75,32 @@ def land(
     Args:
         paths: Files, in the order they are to be read; see `documents.find`.
         landing: The run they belong to.
-        observed_at: When the objects were seen; by default when each file was last changed.
-        assume: apiVersion and kind of documents that name none.
-        limits: How large and how deep documents may be.
+        how: What to take for granted of them.
         progress: Called with the number of bytes read since the last call.
     """
-    known = Known.of(landing.lake, landing.cluster)
-    return [
-        _File(path, landing, observed_at, assume, limits or documents.Limits(), progress).land(known) for path in paths
-    ]
+    known = Known.of(landing.lake, landing.origin.cluster)
+    return [_File(path, landing, how or Reading()).land(known, progress) for path in paths]
 
 
 class _File:
-    def __init__(
-        self,
-        path: Path,
-        landing: Landing,
-        observed_at: datetime | None,
-        assume: tuple[str, str] | None,
-        limits: documents.Limits,
-        progress: Progress | None,
-    ) -> None:
-        self.path, self.landing, self.assume, self.limits, self.progress = path, landing, assume, limits, progress
+    def __init__(self, path: Path, landing: Landing, how: Reading) -> None:
+        self.path, self.landing, self.how = path, landing, how
         stat = path.stat()
         self.size_bytes = stat.st_size
-        self.seen_at = observed_at or datetime.fromtimestamp(stat.st_mtime, UTC)
+        self.seen_at = how.observed_at or datetime.fromtimestamp(stat.st_mtime, UTC)
         self.source = redaction.redact_text(path.as_posix())
         self.object_count = self.reject_count = 0
         self.resources: Counter[tuple[str, str]] = Counter()
         self.first_seen, self.last_seen = self.seen_at, self.seen_at
 
-    def land(self, known: Known) -> FileOutcome:
+    def land(self, known: Known, progress: Progress | None) -> FileOutcome:
         digest = self._digest() if self.size_bytes in known.by_size else ""
         if digest and digest in known.by_size[self.size_bytes]:
-            if self.progress:
-                self.progress(self.size_bytes)
+            if progress:
+                progress(self.size_bytes)
             return FileOutcome(self.path, 0, 0, is_known=True)
         rejects: list[Refusal] = []
-        for piece in documents.read(self.path, self.limits, assume=self.assume, progress=self.progress):
+        for piece in documents.read(self.path, self.how.limits, assume=self.how.assume, progress=progress):
             if isinstance(piece, documents.Reject):
                 rejects.append(Refusal(self.source, piece.line, piece.reason, piece.message, piece.excerpt))
                 if len(rejects) == _REJECTS_AT_ONCE:
@@ -126,10 +123,9 @@ class _File:
                 for (group, resource), count in sorted(self.resources.items())
             ]
         )
-        self.landing.note_file(
-            self.source, self.size_bytes, digest or self._digest(), self.object_count, self.reject_count
-        )
-        known.by_size.setdefault(self.size_bytes, set()).add(digest or self._digest())
+        digest = digest or self._digest()
+        self.landing.note_file(self.source, self.size_bytes, digest, self.object_count, self.reject_count)
+        known.by_size.setdefault(self.size_bytes, set()).add(digest)
         return FileOutcome(self.path, self.object_count, self.reject_count, is_known=False)
 
     def _digest(self) -> str:

@@ -1,28 +1,41 @@
 """Landing: from objects as they were read, into the lake, once, without their secrets.
 
-Reading goes on while a second thread redacts, drops what the lake already holds, and writes; a
-batch that was written stays, whatever happens to the run afterwards.
+Reading goes on while other threads redact, drop what the lake already holds, and write; a batch
+that was written stays, whatever happens to the run afterwards.
 """
 
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
+from threading import Lock
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gitopslab import __version__, database, redaction
+from gitopslab import database, redaction
 from gitopslab.errors import GitOpsLabError
-from gitopslab.lake import COVERAGE, EXTRACT_RUNS, LANDED_FILES, OBJECT_VERSIONS, REJECTS, VERSION_KEY, Lake, new_run_id
+from gitopslab.lake import (
+    COVERAGE,
+    EXTRACT_RUNS,
+    LANDED_FILES,
+    OBJECT_VERSIONS,
+    REJECTS,
+    VERSION_KEY,
+    Lake,
+    new_run_id,
+)
+from gitopslab.version import __version__
 
 _BATCH_BYTES = 48 << 20
 _BATCH_ROWS = 65_536
-_WAITING_BATCHES = 2
+_WRITERS = 2
 
 
 class Batch(NamedTuple):
@@ -63,6 +76,12 @@ class Refusal(NamedTuple):
     excerpt: str
 
 
+class _Identities(NamedTuple):
+    uids: Sequence[str]
+    resource_versions: Sequence[str]
+    kinds: Sequence[str]
+
+
 @dataclass
 class Tally:
     """What a run did so far.
@@ -88,35 +107,47 @@ class Tally:
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
+class Origin(NamedTuple):
+    """Where objects of a run come from.
+
+    Attributes:
+        extractor: Name of the extractor, such as `files`.
+        cluster: Name of the cluster the objects are of.
+        how: How they were seen: `list`, `watch` or `file`.
+        cluster_uid: uid of its kube-system namespace; empty where nobody knows.
+    """
+
+    extractor: str
+    cluster: str
+    how: str
+    cluster_uid: str = ""
+
+
 class Landing:
     """One extract run into the lake; use it as a context manager.
 
     Args:
         lake: Where objects go.
-        extractor: Name of the extractor, such as `files`.
-        cluster: Name of the cluster the objects are of.
-        cluster_uid: uid of its kube-system namespace; empty where nobody knows.
-        how: How the objects were seen: `list`, `watch` or `file`.
+        origin: Where they come from.
         email_salt: Mixed into the hashes that stand for e-mail addresses.
     """
 
-    def __init__(
-        self, lake: Lake, extractor: str, cluster: str, *, cluster_uid: str = "", how: str, email_salt: str = ""
-    ) -> None:
-        self.lake, self.extractor, self.cluster, self.how = lake, extractor, cluster, how
-        self.cluster_uid = cluster_uid or f"name:{cluster}"
+    def __init__(self, lake: Lake, origin: Origin, *, email_salt: str = "") -> None:
+        self.lake, self.origin = lake, origin
+        self.cluster_uid = origin.cluster_uid or f"name:{origin.cluster}"
         self.run_id = new_run_id()
         self.tally = Tally()
         self._salt = email_salt
         self._known = database.memory()
-        self._writer = ThreadPoolExecutor(1, "landing")
+        self._alone = Lock()
+        self._writer = ThreadPoolExecutor(_WRITERS, "landing")
         self._writing: list[Future[None]] = []
         self._waiting: list[tuple[str, Batch]] = []
         self._waiting_bytes = self._waiting_rows = 0
         self._small = _no_rows()
 
     def __enter__(self) -> Self:
-        self.lake.known_versions(self._known, self.cluster)
+        self.lake.known_versions(self._known, self.origin.cluster)
         self._note("started", "")
         return self
 
@@ -152,7 +183,7 @@ class Landing:
             identity = "\0".join((refusal.source, str(refusal.line), refusal.reason, excerpt))
             rows.append(
                 {
-                    "cluster": self.cluster,
+                    "cluster": self.origin.cluster,
                     "run_id": self.run_id,
                     "reject_id": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:24],
                     "rejected_at": at,
@@ -173,13 +204,15 @@ class Landing:
 
     def cover(self, rows: Sequence[dict[str, Any]]) -> None:
         """Note what was looked at; see lake.COVERAGE for the columns that are not this run's own."""
-        own = {"cluster": self.cluster, "cluster_uid": self.cluster_uid, "run_id": self.run_id}
+        own = {"cluster": self.origin.cluster, "cluster_uid": self.cluster_uid, "run_id": self.run_id}
         self._small[COVERAGE.name].extend(own | row for row in rows)
 
-    def note_file(self, source: str, size_bytes: int, sha256: str, object_count: int, reject_count: int) -> None:
+    def note_file(
+        self, source: str, size_bytes: int, sha256: str, object_count: int, reject_count: int
+    ) -> None:
         """Note that `source` was read to its end; the note is kept after all that came of it is durable."""
         row = {
-            "cluster": self.cluster,
+            "cluster": self.origin.cluster,
             "run_id": self.run_id,
             "landed_at": datetime.now(UTC),
             "source": source,
@@ -203,42 +236,84 @@ class Landing:
     def _hand_over(self) -> None:
         if not self._waiting and not any(self._small.values()):
             return
-        while len(self._writing) >= _WAITING_BATCHES:
+        while len(self._writing) > _WRITERS:
             self._writing.pop(0).result()
         batches, self._waiting = self._waiting, []
         small, self._small = self._small, _no_rows()
         self._waiting_bytes = self._waiting_rows = 0
-        self._writing.append(self._writer.submit(self._write, batches, small))
+        self._writing.append(self._writer.submit(self._write, batches, small, list(self._writing)))
 
-    def _write(self, batches: list[tuple[str, Batch]], small: dict[str, list[dict[str, Any]]]) -> None:
+    def _write(
+        self,
+        batches: list[tuple[str, Batch]],
+        small: dict[str, list[dict[str, Any]]],
+        earlier: list[Future[None]],
+    ) -> None:
         if batches:
             self._write_objects(batches)
+        if any(small.values()):
+            wait(earlier)
         for dataset in _SMALL:
             self.lake.append(dataset, small[dataset.name], self.run_id)
 
     def _write_objects(self, batches: list[tuple[str, Batch]]) -> None:
-        rows = self._new(pa.concat_tables([self._table(batch, source) for source, batch in batches]))
-        if not len(rows):
+        # Columns of many batches, each with all its values one after another and in one piece: what
+        # redaction is quick on.
+        columns: Any = zip(*(batch for _, batch in batches), strict=True)
+        joined = Batch._make(list(chain.from_iterable(column)) for column in columns)
+        sources = [source for source, batch in batches for _ in batch.bodies]
+        identities = _identities(joined)
+        places = self._new_places(joined, identities)
+        if not places:
             return
+        rows = self._table(joined, identities, sources)
+        if len(places) < len(rows):
+            rows = rows.take(pa.array(places))
         redacted = redaction.redact(rows["body"], salt=self._salt)
         rows = rows.set_column(rows.schema.get_field_index("body"), "body", redacted.bodies)
         rows = rows.append_column("redaction_count", redacted.counts)
         self.lake.write(OBJECT_VERSIONS, rows, self.run_id)
-        self.tally.landed_count += len(rows)
-        self.tally.redaction_count += pc.sum(redacted.counts).as_py() or 0
-        for group in rows.group_by(["api_group", "resource"]).aggregate([([], "count_all")]).to_pylist():
-            self.tally.kinds[(group["api_group"], group["resource"])] += group["count_all"]
+        groups = rows.group_by(["api_group", "resource"]).aggregate([([], "count_all")]).to_pylist()
+        with self._alone:
+            self.tally.landed_count += len(rows)
+            self.tally.redaction_count += pc.sum(redacted.counts).as_py() or 0
+            for group in groups:
+                self.tally.kinds[group["api_group"], group["resource"]] += group["count_all"]
 
-    def _table(self, batch: Batch, source: str) -> pa.Table:
+    def _new_places(self, batch: Batch, identities: _Identities) -> list[int]:
+        """Return where in `batch` the versions are that the lake does not hold yet, each once."""
         count = len(batch.bodies)
-        uids, versions, identities = _identities(batch)
+        keys = {
+            "cluster_uid": pa.repeat(self.cluster_uid, count),
+            "resource": pa.array(batch.resources, pa.string()),
+            "uid": pa.array(identities.uids, pa.string()),
+            "resource_version": pa.array(identities.resource_versions, pa.string()),
+            "place": pa.array(range(count), pa.int64()),
+        }
+        key = ", ".join(VERSION_KEY)
+        with self._alone:
+            self._known.register("batch", pa.table(keys))
+            found = database.arrow(
+                self._known,
+                f"SELECT min(place) AS place FROM batch ANTI JOIN known_version USING ({key})"
+                f" GROUP BY {key} ORDER BY place",
+            )
+            self._known.execute(
+                f"INSERT INTO known_version SELECT DISTINCT {key} FROM batch"
+                f" ANTI JOIN known_version USING ({key})"
+            )
+            self._known.unregister("batch")
+            self.tally.known_count += count - len(found)
+        return found["place"].to_pylist()  # type: ignore[no-any-return]
+
+    def _table(self, batch: Batch, identities: _Identities, sources: list[str]) -> pa.Table:
+        count = len(batch.bodies)
         constants = {
-            "cluster": self.cluster,
+            "cluster": self.origin.cluster,
             "cluster_uid": self.cluster_uid,
             "is_inferred": False,
-            "how": self.how,
+            "how": self.origin.how,
             "run_id": self.run_id,
-            "source": source,
         }
         columns: dict[str, Any] = {name: pa.repeat(value, count) for name, value in constants.items()}
         columns |= {
@@ -248,39 +323,23 @@ class Landing:
             "kind": pa.array(batch.kinds, pa.string()),
             "namespace": pa.array(batch.namespaces, pa.string()),
             "name": pa.array(batch.names, pa.string()),
-            "uid": pa.array(uids, pa.string()),
-            "resource_version": pa.array(versions, pa.string()),
-            "identity": pa.array(identities, pa.string()),
+            "uid": pa.array(identities.uids, pa.string()),
+            "resource_version": pa.array(identities.resource_versions, pa.string()),
+            "identity": pa.array(identities.kinds, pa.string()),
             "event_type": pa.array(batch.event_types, pa.string()),
             "observed_at": pa.array(batch.observed_at, pa.timestamp("us", tz="UTC")),
+            "source": pa.array(sources, pa.string()),
             "source_line": pa.array(batch.source_lines, pa.int64()),
-            # The reader has checked that bodies are UTF-8, so the bytes are taken as text as they are.
-            "body": pa.array(batch.bodies, pa.binary()).view(pa.string()),
+            "body": _texts(batch.bodies),
         }
         return pa.table(columns)
-
-    def _new(self, rows: pa.Table) -> pa.Table:
-        """Return the rows whose version the lake does not hold yet, each once."""
-        keys = rows.select(VERSION_KEY).append_column("place", pa.array(range(len(rows)), pa.int64()))
-        key = ", ".join(VERSION_KEY)
-        self._known.register("batch", keys)
-        places = database.arrow(
-            self._known,
-            f"SELECT min(place) AS place FROM batch ANTI JOIN known_version USING ({key}) GROUP BY {key} ORDER BY place",
-        )["place"]
-        self._known.execute(
-            f"INSERT INTO known_version SELECT DISTINCT {key} FROM batch ANTI JOIN known_version USING ({key})"
-        )
-        self._known.unregister("batch")
-        self.tally.known_count += len(rows) - len(places)
-        return rows if len(places) == len(rows) else rows.take(places)
 
     def _note(self, state: str, message: str) -> None:
         tally = self.tally
         row = {
-            "cluster": self.cluster,
+            "cluster": self.origin.cluster,
             "run_id": self.run_id,
-            "extractor": self.extractor,
+            "extractor": self.origin.extractor,
             "state": state,
             "noted_at": datetime.now(UTC),
             "gitopslab_version": __version__,
@@ -299,23 +358,30 @@ class Landing:
 _SMALL = (REJECTS, COVERAGE, LANDED_FILES)
 
 
+def _texts(bodies: Sequence[bytes]) -> pa.StringArray:
+    """Return bodies as Arrow text, by one copy; whoever read them has checked that they are UTF-8."""
+    ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
+    offsets = np.concatenate(([0], ends)).astype(np.int32)
+    return pa.StringArray.from_buffers(len(bodies), pa.py_buffer(offsets), pa.py_buffer(b"".join(bodies)))
+
+
 def _no_rows() -> dict[str, list[dict[str, Any]]]:
     return {dataset.name: [] for dataset in _SMALL}
 
 
-def _identities(batch: Batch) -> tuple[list[str], list[str], list[str]]:
-    """Return uid, resource version and kind of identity of each object.
+def _identities(batch: Batch) -> _Identities:
+    """Return what each object is known by.
 
-    An object from a file may lack either: it is then known by namespace and name, and its version
-    by its content.
+    An object from a file may lack uid or resource version: it is then known by namespace and name,
+    and its version by its content.
     """
     if all(batch.uids) and all(batch.resource_versions):
-        return list(batch.uids), list(batch.resource_versions), ["server"] * len(batch.uids)
-    uids, versions, identities = [], [], []
+        return _Identities(batch.uids, batch.resource_versions, ["server"] * len(batch.uids))
+    uids, versions, kinds = [], [], []
     for uid, version, namespace, name, body in zip(
         batch.uids, batch.resource_versions, batch.namespaces, batch.names, batch.bodies, strict=True
     ):
         uids.append(uid or f"name:{namespace}/{name}")
         versions.append(version or f"content:{hashlib.sha256(body).hexdigest()[:16]}")
-        identities.append("server" if uid and version else "content")
-    return uids, versions, identities
+        kinds.append("server" if uid and version else "content")
+    return _Identities(uids, versions, kinds)

@@ -48,13 +48,15 @@ class DurationSummary:
 
     def __str__(self) -> str:
         subject = self.definition.subject
-        without = (
-            f" Of {self.unknown_count:,} more the duration is not known." if self.unknown_count else ""
-        )
+        without = f" Of {self.unknown_count:,} more the duration is not known." if self.unknown_count else ""
         if not self.n:
             return f"No duration of {subject} is known.{without}"
         half, most = self.quantiles[0.5], self.quantiles[0.9]
-        interval = f", {self.level:.0%} interval {human(half.low)} to {human(half.high)}" if half.low is not None and half.high is not None else ""
+        interval = (
+            f", {self.level:.0%} interval {human(half.low)} to {human(half.high)}"
+            if half.low is not None and half.high is not None
+            else ""
+        )
         count = f"{self.n:,} {subject}" if self.n != 1 else f"1 of the {subject}"
         return (
             f"{count}: half took at most {human(half.seconds)}{interval}; "
@@ -63,7 +65,12 @@ class DurationSummary:
 
 
 def summarize(
-    seconds: Iterable[float | None], definition: Definition, *, seed: int, samples: int = 2_000, level: float = 0.95
+    seconds: Iterable[float | None],
+    definition: Definition,
+    *,
+    seed: int,
+    samples: int = 2_000,
+    level: float = 0.95,
 ) -> DurationSummary:
     """Return quantiles of `seconds`, with bootstrap percentile intervals.
 
@@ -87,7 +94,8 @@ def summarize(
         tail = (1 - level) / 2
         lows, highs = (np.quantile(drawn, q, axis=0).tolist() for q in (tail, 1 - tail))
     quantiles = {
-        q: Estimate(float(value), low, high) for q, value, low, high in zip(_QUANTILES, values, lows, highs, strict=True)
+        q: Estimate(float(value), low, high)
+        for q, value, low, high in zip(_QUANTILES, values, lows, highs, strict=True)
     }
     return DurationSummary(definition, len(known), unknown_count, level, quantiles)
 

@@ -10,12 +10,13 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from gitopslab import __version__, parameters
+from gitopslab import parameters
 from gitopslab.errors import ReportError
 from gitopslab.parameters import Parameter, Value
 from gitopslab.queries import SHIPPED
 from gitopslab.reports import folders, kernel, result
 from gitopslab.settings import Settings
+from gitopslab.version import __version__
 from gitopslab.window import Window
 
 NOTEBOOKS = SHIPPED / "notebooks"

@@ -19,7 +19,9 @@ class KeptTable(NamedTuple):
 def _like(dataset: lake.Dataset) -> str:
     types = {"string": "VARCHAR", "bool": "BOOLEAN", "int32": "INTEGER", "int64": "BIGINT"}
     columns = [
-        f"{field.name} {types.get(str(field.type), 'TIMESTAMPTZ')}" for field in dataset.schema if field.name != "body"
+        f"{field.name} {types.get(str(field.type), 'TIMESTAMPTZ')}"
+        for field in dataset.schema
+        if field.name != "body"
     ]
     return ", ".join(columns)
 
@@ -29,10 +31,13 @@ TABLES = {
         "This build of the warehouse: one row.",
         (),
         "build_id VARCHAR, built_at TIMESTAMPTZ, gitopslab_version VARCHAR, typed_fingerprint VARCHAR,"
-        " lake VARCHAR, lake_file_count BIGINT, object_version_count BIGINT, is_full BOOLEAN",
+        " decided_fingerprint VARCHAR, lake VARCHAR, lake_file_count BIGINT, object_version_count BIGINT,"
+        " is_full BOOLEAN",
     ),
     "lake_file": KeptTable(
-        "Files of the lake that this warehouse has read: one row a file.", ("path",), "path VARCHAR, dataset VARCHAR"
+        "Files of the lake that this warehouse has read: one row a file.",
+        ("path",),
+        "path VARCHAR, dataset VARCHAR",
     ),
     "object_version": KeptTable(
         "Object versions: one row each state of a Kubernetes object that was seen, without its JSON.",
@@ -66,7 +71,9 @@ TABLES = {
         " value VARCHAR",
     ),
     "configured_cluster": KeptTable(
-        "Clusters in gitopslab.toml: one row a cluster.", ("cluster",), "cluster VARCHAR, role VARCHAR, uid VARCHAR"
+        "Clusters in gitopslab.toml: one row a cluster.",
+        ("cluster",),
+        "cluster VARCHAR, role VARCHAR, uid VARCHAR",
     ),
     "configured_lane_stage": KeptTable(
         "Lanes in gitopslab.toml: one row a stage, in order.",
@@ -118,7 +125,9 @@ def configure(connection: database.Connection, settings: Settings) -> None:
     rows: dict[str, list[tuple[Any, ...]]] = {
         "configured_cluster": [(c.name, c.role, c.uid) for c in settings.clusters],
         "configured_lane_stage": [
-            (lane.name, number, stage) for lane in settings.lanes for number, stage in enumerate(lane.stages, 1)
+            (lane.name, number, stage)
+            for lane in settings.lanes
+            for number, stage in enumerate(lane.stages, 1)
         ],
         "configured_environment": [
             (e.name, number, e.lane, e.cluster, e.branch) for number, e in enumerate(settings.environments, 1)
@@ -130,7 +139,11 @@ def configure(connection: database.Connection, settings: Settings) -> None:
         "configured_service_pattern": [
             (s.name, kind, _pattern(glob))
             for s in settings.services
-            for kind, globs in (("application", s.applications), ("pipeline", s.pipelines), ("image", s.images))
+            for kind, globs in (
+                ("application", s.applications),
+                ("pipeline", s.pipelines),
+                ("image", s.images),
+            )
             for glob in dict.fromkeys(globs)
         ],
         "configured_repository": [(r.name, r.url, r.role) for r in settings.repositories],

@@ -1,31 +1,30 @@
 """Building: the new files of the lake into typed tables and facts, in a file that replaces the last one.
 
-A build copies the published warehouse, adds what the lake gained since, decides the facts anew,
-and puts the copy in place by one rename. Readers have either the old file or the new one open.
+A build copies the published warehouse, adds what the lake gained since, decides anew the facts that
+this concerns, and puts the copy in place by one rename. Readers have the old or the new file open.
 """
 
 import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from gitopslab import __version__, database, queries
-from gitopslab.errors import LakeError, QueryError
-from gitopslab.lake import DATASETS, OBJECT_VERSIONS, VERSION_KEY, Lake, LakeFile
-from gitopslab.queries import Query
+from gitopslab import database, queries
+from gitopslab.errors import LakeError
+from gitopslab.lake import DATASETS, OBJECT_VERSIONS, Lake, LakeFile
 from gitopslab.settings import Settings
-from gitopslab.warehouse import bookkeeping, typed
+from gitopslab.version import __version__
+from gitopslab.warehouse import bookkeeping
+from gitopslab.warehouse.objects import ObjectAdder
+from gitopslab.warehouse.schema import Progress, create_tables, decide
 
-_CHUNK_BYTES = 16 << 20
-_CHUNK_FILES = 1_000
-_KEY = ", ".join(VERSION_KEY)
-
-Progress = Callable[[str, int, int], None]
+_DECIDING = {"clusters", "lanes", "environments", "services", "repositories"}
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,30 @@ class BuildResult:
     path: Path
 
     def __str__(self) -> str:
+        unread = self.unreadable_value_count
+        lost = (
+            f"; {unread:,} values did not fit their column (see the table `unreadable_value`)"
+            if unread
+            else ""
+        )
+        if not self.is_full and not self.file_count:
+            return f"{self.path}: up to date, build {self.build_id}{lost}"
         kind = f"full build ({self.why_full})" if self.is_full else "incremental build"
-        lost = f"; {self.unreadable_value_count:,} values did not fit their column" if self.unreadable_value_count else ""
         return (
             f"{self.path}: {kind} {self.build_id}, {self.object_version_count:,} new object versions"
             f" from {self.file_count:,} new files{lost}"
         )
+
+
+class _Published(NamedTuple):
+    """The warehouse that is there: what was built, and from what."""
+
+    build_id: str
+    typed_fingerprint: str
+    decided_fingerprint: str
+    lake: str
+    files: frozenset[str]
+    unreadable_value_count: int
 
 
 def build(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> BuildResult:
@@ -77,263 +94,139 @@ def build(settings: Settings, *, full: bool = False, progress: Progress | None =
     with _alone(path):
         files = {file.path: (dataset.name, file) for dataset in DATASETS for file in lake.files(dataset)}
         if not files:
-            raise LakeError(f"{lake.url}: the lake is empty; `gitopslab land files PATH` puts objects into it")
-        work = _Work(lake, settings, path.with_name(f".{path.name}.building"), progress or (lambda *_: None))
-        why_full = "asked for" if full else work.why_full(path, files.keys())
-        result = work.run(path, files, why_full)
+            raise LakeError(
+                f"{lake.url}: the lake is empty; `gitopslab land files PATH` puts objects into it"
+            )
+        work = _Work(lake, settings, files, progress or (lambda *_: None))
+        work.sweep()
+        why_full, published = ("asked for", None) if full else work.continues()
+        if published and work.is_up_to_date(published):
+            return BuildResult(published.build_id, False, "", 0, 0, published.unreadable_value_count, path)  # noqa: FBT003
+        result = work.run(published, why_full)
         os.replace(work.file, path)  # noqa: PTH105 - one atomic call, named for what it does
         return result
 
 
 class _Work:
-    def __init__(self, lake: Lake, settings: Settings, file: Path, progress: Progress) -> None:
-        self.lake, self.settings, self.file, self.progress = lake, settings, file, progress
+    def __init__(
+        self, lake: Lake, settings: Settings, files: Mapping[str, tuple[str, LakeFile]], progress: Progress
+    ) -> None:
+        self.lake, self.settings, self.files, self.progress = lake, settings, files, progress
+        self.path = settings.warehouse.path
+        self.file = self.path.with_name(f".{self.path.name}.building")
         self.typed_fingerprint = _fingerprint("parsed", "typed")
+        self.decided_fingerprint = _hash(_fingerprint("facts"), settings.model_dump_json(include=_DECIDING))
 
-    def why_full(self, published: Path, files: object) -> str:
-        """Return why the published warehouse cannot be continued, or nothing if it can."""
-        if not published.is_file():
-            return "the first"
-        try:
-            connection = database.read_only(published)
-        except database.DatabaseError:
-            return "the last one cannot be read"
-        with connection:
-            try:
-                [(fingerprint, url)] = connection.execute("SELECT typed_fingerprint, lake FROM build").fetchall()
-            except (database.DatabaseError, ValueError):
-                return "the last one was not finished"
-        if url != self.lake.url:
-            return "another lake"
-        return "" if fingerprint == self.typed_fingerprint else "typed tables changed"
-
-    def run(self, published: Path, files: dict[str, tuple[str, LakeFile]], why_full: str) -> BuildResult:
-        self._start(None if why_full else published)
-        with database.read_write(self.file, memory_limit=self.settings.warehouse.memory_limit) as self.db:
-            database.serve_filesystem(self.db, self.lake.url)
-            if why_full:
-                create_tables(self.db)
-            else:
-                self.db.execute(queries.macros())
-            read = {path for (path,) in self.db.execute("SELECT path FROM lake_file").fetchall()}
-            new = {path: found for path, found in files.items() if path not in read}
-            objects = [file for _, (name, file) in sorted(new.items()) if name == OBJECT_VERSIONS.name]
-            if self._name_clusters(objects) and not why_full:
-                self.db.close()
-                return self.run(published, files, "a cluster's uid became known")
-            self._add_objects(objects)
-            self._add_small(new)
-            if new:
-                self.db.executemany("INSERT INTO lake_file VALUES (?, ?)", [(p, new[p][0]) for p in sorted(new)])
-            bookkeeping.configure(self.db, self.settings)
-            decide(self.db, self.progress)
-            return self._finish(published, files, why_full, len(new))
-
-    def _start(self, published: Path | None) -> None:
+    def sweep(self) -> None:
+        """Remove what a build that was cut off left behind."""
         for leftover in self.file.parent.glob(f"{self.file.name}*"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        if published is not None:
-            shutil.copyfile(published, self.file)
 
-    def _name_clusters(self, files: list[LakeFile]) -> bool:
-        """Note the uid of each cluster; return whether rows kept under a name only have one by now."""
-        paths = [self.lake.full_path(file.path) for file in files]
-        landed = "read_parquet($files, hive_partitioning = false)" if paths else "object_version"
-        self.db.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE cluster_uid_by_name AS
-            SELECT cluster, coalesce(
-                max(uid) FILTER (resource = 'namespaces' AND name = 'kube-system' AND identity = 'server'),
-                CASE WHEN count(DISTINCT cluster_uid) = 1 THEN max(cluster_uid) END) AS known_uid
-            FROM (SELECT cluster, cluster_uid, resource, name, identity, uid FROM {landed}
-                  UNION ALL SELECT cluster, cluster_uid, resource, name, identity, uid FROM object_version)
-            WHERE NOT starts_with(cluster_uid, 'name:') OR (resource = 'namespaces' AND name = 'kube-system')
-            GROUP BY cluster
-            """,
-            {"files": paths} if paths else {},
-        )
-        [(outdated,)] = self.db.execute(
-            "SELECT count(*) FROM object_version JOIN cluster_uid_by_name USING (cluster)"
-            " WHERE starts_with(cluster_uid, 'name:') AND known_uid IS NOT NULL"
-        ).fetchall()
-        return bool(outdated)
-
-    def _add_objects(self, files: list[LakeFile]) -> None:
-        done = 0
-        for chunk in _chunks(files):
-            self._add_chunk([self.lake.full_path(file.path) for file in chunk])
-            done += len(chunk)
-            self.progress("typing objects", done, len(files))
-
-    def _add_chunk(self, files: list[str]) -> None:
-        """Add the object versions of `files` that are not there yet; of two alike, the first seen."""
-        source = (
-            f"read_parquet([{', '.join(database.literal(file) for file in files)}],"
-            " hive_partitioning = false, filename = true, file_row_number = true)"
-        )
-        named = "CASE WHEN starts_with(cluster_uid, 'name:') THEN coalesce(known_uid, cluster_uid) ELSE cluster_uid END"
-        self.db.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE new_version AS
-            SELECT * FROM (
-                SELECT version.* EXCLUDE (body) REPLACE ({named} AS cluster_uid)
-                FROM {source} AS version LEFT JOIN cluster_uid_by_name USING (cluster)
-            ) ANTI JOIN object_version USING ({_KEY})
-            QUALIFY row_number() OVER (PARTITION BY {_KEY} ORDER BY observed_at, filename, file_row_number) = 1
-            """
-        )
-        [(count,)] = self.db.execute("SELECT count(*) FROM new_version").fetchall()
-        if not count:
-            return
-        self.db.execute("INSERT INTO object_version BY NAME SELECT * EXCLUDE (filename, file_row_number) FROM new_version")
-        for query in self._parse(source):
-            self._type(query)
-
-    def _parse(self, source: str) -> list[Query]:
-        """Parse the kinds that this chunk holds, and return the typed queries that have something to read."""
-        present = {resource for (resource,) in self.db.execute("SELECT DISTINCT resource FROM new_version").fetchall()}
-        parsed = [query for query in queries.room("parsed") if typed.resource(query) in present]
+    def continues(self) -> tuple[str, _Published | None]:
+        """Return why the published warehouse cannot be continued, or the warehouse if it can."""
+        if not self.path.is_file():
+            return "the first", None
         try:
-            self._parse_each(parsed, source, "version.body")
-        except QueryError as error:
-            if "JSON" not in str(error):
-                raise
-            # Looking at every text first costs a second pass, so it is done only for a chunk that needs it.
-            self._parse_each(parsed, source, "CASE WHEN json_valid(version.body) THEN version.body END")
-        for query in parsed:
-            self.db.execute(
-                f"""
-                INSERT INTO unreadable_value
-                SELECT '{query.name}', unnest(misshapen), cluster_uid, uid, resource_version, NULL
-                FROM {query.name} WHERE len(misshapen) > 0
-                """
-            )
-        names = {query.name for query in parsed}
-        found = [query for query in queries.room("typed") if names & set(query.reads)]
-        self._empty({name for query in found for name in query.reads} - names)
-        return found
+            with database.read_only(self.path) as connection:
+                published = _published(connection)
+        except (database.DatabaseError, ValueError):
+            return "the last one cannot be read", None
+        if published.lake != self.lake.url:
+            return "another lake", None
+        if published.typed_fingerprint != self.typed_fingerprint:
+            return "typed tables changed", None
+        return "", published
 
-    def _empty(self, names: set[str]) -> None:
-        """Make the parsed tables of kinds that this chunk does not hold, but some query reads, empty."""
-        if names:
-            see_nothing(self.db)
-        for name in names:
-            _parse(self.db, queries.query(name))
-
-    def _parse_each(self, parsed: list[Query], source: str, body: str) -> None:
-        self.db.execute(
-            f"""
-            CREATE OR REPLACE TEMP VIEW object_versions AS
-            SELECT version.* EXCLUDE (filename, file_row_number)
-                REPLACE (new_version.cluster_uid AS cluster_uid, {body} AS body)
-            FROM {source} AS version JOIN new_version USING (filename, file_row_number)
-            """
+    def is_up_to_date(self, published: _Published) -> bool:
+        """Return whether a build would change nothing."""
+        return (
+            published.decided_fingerprint == self.decided_fingerprint and self.files.keys() <= published.files
         )
-        for query in parsed:
-            _parse(self.db, query)
 
-    def _type(self, query: Query) -> None:
-        rows = query.sql
-        if not typed.is_per_version(query):
-            grain = ", ".join(query.grain)
-            same = " AND ".join(f"kept.{column} IS NOT DISTINCT FROM new.{column}" for column in query.grain)
-            rows = (
-                f"SELECT * FROM (\n{rows}\n) AS new WHERE NOT EXISTS (SELECT 1 FROM {query.name} AS kept WHERE {same})\n"
-                f"QUALIFY row_number() OVER (PARTITION BY {grain}"
-                " ORDER BY observed_at, length(resource_version), resource_version) = 1"
-            )
-        _execute(self.db, f"INSERT INTO {query.name} BY NAME\n{rows}", query)
-        if lost := typed.unreadable_values(query):
-            _execute(self.db, f"INSERT INTO unreadable_value BY NAME\n{lost}", query)
+    def run(self, published: _Published | None, why_full: str) -> BuildResult:
+        """Build the file that takes the published one's place, from it or anew."""
+        if published:
+            shutil.copyfile(self.path, self.file)
+        with database.read_write(self.file, memory_limit=self.settings.warehouse.memory_limit) as db:
+            database.serve_filesystem(db, self.lake.url)
+            if published is None:
+                create_tables(db)
+            else:
+                db.execute(queries.macros())
+            new = {p: found for p, found in self.files.items() if not published or p not in published.files}
+            objects = [file for _, (name, file) in sorted(new.items()) if name == OBJECT_VERSIONS.name]
+            adder = ObjectAdder(db, self.lake)
+            if adder.name_clusters(objects) and published:
+                db.close()
+                self.sweep()
+                return self.run(None, "a cluster's uid became known")
+            adder.add(objects, self.progress)
+            changed = adder.changed | self._add_small(db, new)
+            if new:
+                db.executemany("INSERT INTO lake_file VALUES (?, ?)", [(p, new[p][0]) for p in sorted(new)])
+            bookkeeping.configure(db, self.settings)
+            is_decided = published is not None and published.decided_fingerprint == self.decided_fingerprint
+            decide(db, self.progress, changed if is_decided else None)
+            return self._finish(db, why_full, len(new))
 
-    def _add_small(self, new: dict[str, tuple[str, LakeFile]]) -> None:
+    def _add_small(self, db: database.Connection, new: Mapping[str, tuple[str, LakeFile]]) -> set[str]:
+        """Add the rows of the lake's smaller datasets, each once, and return the tables they went to."""
+        changed = set()
         for table, dataset in bookkeeping.SMALL_DATASETS.items():
-            if files := [self.lake.full_path(path) for path, (name, _) in sorted(new.items()) if name == dataset.name]:
+            files = [
+                self.lake.full_path(path) for path, (name, _) in sorted(new.items()) if name == dataset.name
+            ]
+            if files:
+                changed.add(table)
                 grain = ", ".join(bookkeeping.TABLES[table].grain)
-                self.db.execute(
+                db.execute(
                     f"""
                     INSERT INTO {table} BY NAME
                     SELECT * EXCLUDE (filename, file_row_number)
-                    FROM read_parquet($files, hive_partitioning = false, filename = true, file_row_number = true)
+                    FROM {database.parquet(files)}
                     ANTI JOIN {table} USING ({grain})
                     QUALIFY row_number() OVER (PARTITION BY {grain} ORDER BY filename, file_row_number) = 1
-                    """,
-                    {"files": files},
+                    """
                 )
+        return changed
 
-    def _finish(
-        self, published: Path, files: dict[str, tuple[str, LakeFile]], why_full: str, file_count: int
-    ) -> BuildResult:
-        db = self.db
+    def _finish(self, db: database.Connection, why_full: str, file_count: int) -> BuildResult:
         [(versions, unreadable)] = db.execute(
             "SELECT (SELECT count(*) FROM object_version), (SELECT count(*) FROM unreadable_value)"
         ).fetchall()
         previous = db.execute("SELECT object_version_count FROM build").fetchall()
-        content = "\n".join((__version__, *sorted(files), self.settings.model_dump_json(include=_DECIDING)))
-        build_id = _hash(content, _fingerprint("parsed", "typed", "facts"))
+        build_id = _hash(self.typed_fingerprint, self.decided_fingerprint, *sorted(self.files))
+        row = {
+            "build_id": build_id,
+            "built_at": datetime.now(UTC),
+            "gitopslab_version": __version__,
+            "typed_fingerprint": self.typed_fingerprint,
+            "decided_fingerprint": self.decided_fingerprint,
+            "lake": self.lake.url,
+            "lake_file_count": len(self.files),
+            "object_version_count": versions,
+            "is_full": bool(why_full),
+        }
         db.execute("DELETE FROM build")
         db.execute(
-            "INSERT INTO build VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [build_id, datetime.now(UTC), __version__, self.typed_fingerprint, self.lake.url, len(files), versions, bool(why_full)],
+            f"INSERT INTO build ({', '.join(row)}) VALUES ({', '.join('?' for _ in row)})", list(row.values())
         )
         db.execute("CHECKPOINT")
         db.execute("USE memory")
         db.execute("DETACH warehouse")
         _sync(self.file)
         added = versions - (previous[0][0] if previous else 0)
-        return BuildResult(build_id, bool(why_full), why_full, file_count, added, unreadable, published)
-
-def create_tables(db: database.Connection) -> None:
-    """Create every table of a warehouse, empty, but for those that facts are decided into."""
-    db.execute(queries.macros())
-    bookkeeping.create(db)
-    see_nothing(db)
-    for query in queries.room("parsed"):
-        _parse(db, query)
-    for query in queries.room("typed"):
-        _execute(db, f"CREATE TABLE {query.name} AS SELECT * FROM (\n{query.sql}\n)", query)
+        return BuildResult(build_id, bool(why_full), why_full, file_count, added, unreadable, self.path)
 
 
-def see_nothing(db: database.Connection) -> None:
-    """Let parsed queries read no object version at all."""
-    lake_columns = [*((row[0], row[1]) for row in db.execute("DESCRIBE object_version").fetchall()), ("body", "VARCHAR")]
-    columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in lake_columns)
-    db.execute(f"CREATE OR REPLACE TEMP VIEW object_versions AS SELECT {columns} WHERE false")
-
-
-def decide(db: database.Connection, progress: Progress) -> None:
-    """Make every fact anew from the typed tables of `db`."""
-    facts = queries.room("facts")
-    for number, query in enumerate(facts, 1):
-        _execute(db, f"CREATE OR REPLACE TABLE {query.name} AS\n{query.sql}", query)
-        progress("deciding facts", number, len(facts))
-
-
-def _parse(db: database.Connection, query: Query) -> None:
-    _execute(db, f"CREATE OR REPLACE TEMP TABLE {query.name} AS\n{typed.parsed_with_shape(query)}", query)
-
-
-def _execute(db: database.Connection, sql: str, query: Query) -> None:
-    try:
-        db.execute(sql)
-    except database.DatabaseError as error:
-        raise QueryError(f"queries/{query.room}/{query.name}.sql: {error}") from error
-
-
-_DECIDING = {"clusters", "lanes", "environments", "services", "repositories"}
-
-
-def _chunks(files: list[LakeFile]) -> Iterator[list[LakeFile]]:
-    chunk: list[LakeFile] = []
-    size = 0
-    for file in files:
-        if chunk and (size + file.size_bytes > _CHUNK_BYTES or len(chunk) == _CHUNK_FILES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(file)
-        size += file.size_bytes
-    if chunk:
-        yield chunk
+def _published(connection: database.Connection) -> _Published:
+    [row] = connection.execute(
+        "SELECT build_id, typed_fingerprint, decided_fingerprint, lake,"
+        " (SELECT count(*) FROM unreadable_value) FROM build"
+    ).fetchall()
+    files = frozenset(path for (path,) in connection.execute("SELECT path FROM lake_file").fetchall())
+    build_id, typed, decided, lake, unreadable = row
+    return _Published(build_id, typed, decided, lake, files, unreadable)
 
 
 def _fingerprint(*rooms: str) -> str:

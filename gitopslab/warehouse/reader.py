@@ -146,9 +146,8 @@ class Warehouse:
         if query.grain and len(rows):
             distinct = rows.table.group_by(list(query.grain)).aggregate([]).num_rows
             if distinct != len(rows):
-                raise QueryError(
-                    f"{query.room}/{name}.sql: {len(rows) - distinct} rows share their {', '.join(query.grain)}"
-                )
+                grain = ", ".join(query.grain)
+                raise QueryError(f"{query.room}/{name}.sql: {len(rows) - distinct} rows share their {grain}")
         return rows
 
     def tables(self) -> list[TableInfo]:

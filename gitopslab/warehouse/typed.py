@@ -20,7 +20,9 @@ CASTING_MACROS = frozenset({"QUANTITY", "GO_DURATION_SECONDS"})
 """Macros of queries/macros.sql that, like TRY_CAST, return NULL for what they cannot read."""
 
 _EXCERPT_LENGTH = 200
-_CARRIED = "cluster, cluster_uid, api_version, namespace, name, uid, resource_version, event_type, observed_at"
+_CARRIED = (
+    "cluster, cluster_uid, api_version, namespace, name, uid, resource_version, event_type, observed_at"
+)
 
 
 def parsed_with_shape(query: Query) -> str:
@@ -36,9 +38,9 @@ def parsed_with_shape(query: Query) -> str:
         f"CASE WHEN shapes[{number}] NOT IN ('{json_type}', 'NULL') THEN '{path}' END"
         for number, (path, json_type) in enumerate(containers, 1)
     )
+    misshapen = f"[CASE WHEN body IS NULL THEN 'body' END, {wrong}]"
     return (
-        f"SELECT {_CARRIED}, object,\n"
-        f"    list_filter([CASE WHEN body IS NULL THEN 'body' END, {wrong}], lambda path: path IS NOT NULL) AS misshapen\n"
+        f"SELECT {_CARRIED}, object, list_filter({misshapen}, lambda path: path IS NOT NULL) AS misshapen\n"
         f"FROM (SELECT *, json_type(body, [{paths}]) AS shapes FROM (\n{query.sql}\n))"
     )
 
@@ -69,7 +71,10 @@ def unreadable_values(query: Query) -> str | None:
         raise QueryError(f"typed/{query.name}.sql: the outermost SELECT may not group, qualify or unite")
     columns = {column.alias_or_name: column for column in select.expressions}
     casts = [
-        (name, cast) for name, column in columns.items() for cast in column.find_all(exp.TryCast, exp.Anonymous) if _casts(cast)
+        (name, cast)
+        for name, column in columns.items()
+        for cast in column.find_all(exp.TryCast, exp.Anonymous)
+        if _casts(cast)
     ]
     if not casts:
         return None
@@ -86,7 +91,8 @@ def unreadable_values(query: Query) -> str | None:
     select = select.select(*keys, f"unnest([{found}]) AS lost", append=False, dialect="duckdb")
     select = select.where(any_lost, dialect="duckdb")
     return (
-        f"SELECT '{query.name}' AS table_name, lost.column_name, cluster_uid, uid, resource_version, lost.value\n"
+        f"SELECT '{query.name}' AS table_name, lost.column_name, cluster_uid, uid, resource_version,"
+        " lost.value\n"
         f"FROM ({select.sql('duckdb')}) WHERE lost IS NOT NULL"
     )
 

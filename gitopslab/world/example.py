@@ -20,8 +20,17 @@ START = datetime(2026, 3, 2, 6, tzinfo=UTC)
 DAYS = 42
 SERVICES = ("workflow-builder", "session-host")
 BRANCHES = {"dev": "environments/dev", "staging": "environments/staging"}
-AUTHORS = ("Ada Byron <ada@example.com>", "Grace Murray <grace@example.com>", "renovate[bot] <bot@example.com>")
-SUBJECTS = ("fix: retry on a closed stream", "feat: page of runs", "chore: bump base image", "fix: <b>escape</b> names")
+AUTHORS = (
+    "Ada Byron <ada@example.com>",
+    "Grace Murray <grace@example.com>",
+    "renovate[bot] <bot@example.com>",
+)
+SUBJECTS = (
+    "fix: retry on a closed stream",
+    "feat: page of runs",
+    "chore: bump base image",
+    "fix: <b>escape</b> names",
+)
 
 SETTINGS = """\
 [[clusters]]
@@ -67,7 +76,11 @@ class Watcher:
         with gzip.GzipFile(file, "wb", mtime=0) as stream:
             for number, (at, event) in enumerate(sorted(self.events, key=lambda seen: seen[0]), 1):
                 event["object"]["metadata"]["resourceVersion"] = str(100_000 + number)
-                line = {"type": event["type"], "observedAt": stamp(at, fraction=True), "object": event["object"]}
+                line = {
+                    "type": event["type"],
+                    "observedAt": stamp(at, fraction=True),
+                    "object": event["object"],
+                }
                 stream.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
 
@@ -77,14 +90,18 @@ class Platform:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - numbers for a story, not for a secret
         self.clusters = {name: Watcher() for name in ("hub", *BRANCHES)}
-        self.applications = {(env, service): self._application(env, service) for env in BRANCHES for service in SERVICES}
+        self.applications = {
+            (env, service): self._application(env, service) for env in BRANCHES for service in SERVICES
+        }
         self.history: dict[str, list[Object]] = {env: [] for env in BRANCHES}
         self.pull_requests = 0
 
     def run(self) -> None:
         """Let the six weeks pass."""
         for name, watcher in self.clusters.items():
-            watcher.see(START, _object("v1", "Namespace", "", "kube-system", _uid("kube-system", name)), "ADDED")
+            watcher.see(
+                START, _object("v1", "Namespace", "", "kube-system", _uid("kube-system", name)), "ADDED"
+            )
         moment = START
         while moment < START + timedelta(days=DAYS):
             working = moment.weekday() < 5 and 6 <= moment.hour < 18  # noqa: PLR2004 - Friday, and working hours
@@ -105,7 +122,16 @@ class Platform:
             "author": author,
             "subject": f"pin {service} to {source_sha[:12]}",
             "body": "",
-            "references": [{"commit": {"sha": source_sha, "author": author, "subject": subject, "date": stamp(committed_at)}}],
+            "references": [
+                {
+                    "commit": {
+                        "sha": source_sha,
+                        "author": author,
+                        "subject": subject,
+                        "date": stamp(committed_at),
+                    }
+                }
+            ],
         }
         at = built_at
         for env in BRANCHES:
@@ -117,7 +143,13 @@ class Platform:
 
     def _build(self, at: datetime, service: str, sha: str) -> tuple[datetime, bool]:
         hub = self.clusters["hub"]
-        run = _object("tekton.dev/v1", "PipelineRun", "tekton-pipelines", f"outer-loop-{service}-{sha[:5]}", _uid(sha, "run"))
+        run = _object(
+            "tekton.dev/v1",
+            "PipelineRun",
+            "tekton-pipelines",
+            f"outer-loop-{service}-{sha[:5]}",
+            _uid(sha, "run"),
+        )
         created = at + timedelta(seconds=self.random.uniform(2, 9))
         run["metadata"]["creationTimestamp"] = stamp(created)
         run["metadata"]["labels"] = {
@@ -130,7 +162,10 @@ class Platform:
         }
         hub.see(created, run, "ADDED")
         started = created + timedelta(seconds=self.random.uniform(0, 4))
-        run["status"] = {"startTime": stamp(started), "conditions": [_condition("Succeeded", "Unknown", "Running", started)]}
+        run["status"] = {
+            "startTime": stamp(started),
+            "conditions": [_condition("Succeeded", "Unknown", "Running", started)],
+        }
         hub.see(started, run)
         ended = started + timedelta(seconds=self.random.gammavariate(6, 30))
         is_built = self.random.random() > 0.06  # noqa: PLR2004 - about one build in sixteen fails
@@ -149,11 +184,23 @@ class Platform:
         hub, branch = self.clusters["hub"], BRANCHES[env]
         self.pull_requests += 1
         number = str(self.pull_requests)
-        hydrated = {"sha": _sha(at, env), "commitTime": stamp(at), "author": "Argo CD", "subject": f"hydrate {dry['sha']}", "body": ""}
+        hydrated = {
+            "sha": _sha(at, env),
+            "commitTime": stamp(at),
+            "author": "Argo CD",
+            "subject": f"hydrate {dry['sha']}",
+            "body": "",
+        }
         opened = at + timedelta(seconds=self.random.uniform(5, 40))
         gate = timedelta(seconds=20) if env == "dev" else timedelta(minutes=self.random.gammavariate(2, 25))
         merged = opened + gate + timedelta(seconds=self.random.uniform(5, 60))
-        request = _object("promoter.argoproj.io/v1alpha1", "PullRequest", "promoter", f"stacks-{env}-next-{env}", _uid(number, "pr"))
+        request = _object(
+            "promoter.argoproj.io/v1alpha1",
+            "PullRequest",
+            "promoter",
+            f"stacks-{env}-next-{env}",
+            _uid(number, "pr"),
+        )
         request["spec"] = {
             "title": f"Promote {dry['sha'][:5]} to `{branch}`",
             "sourceBranch": f"{branch}-next",
@@ -173,20 +220,32 @@ class Platform:
         hub.see(merged + timedelta(seconds=2), request, "DELETED")
         active = {
             "dry": dry,
-            "hydrated": hydrated | {"sha": _sha(merged, env), "commitTime": stamp(merged), "subject": f"Promote {dry['sha'][:5]}"},
+            "hydrated": hydrated
+            | {"sha": _sha(merged, env), "commitTime": stamp(merged), "subject": f"Promote {dry['sha'][:5]}"},
             "commitStatuses": [{"key": "argocd-health", "phase": "success", "url": "", "description": ""}],
         }
         entry = {
             "active": active,
             "proposed": {"hydrated": hydrated, "commitStatuses": []},
-            "pullRequest": {"id": number, "url": url, "prCreationTime": stamp(opened), "prMergeTime": stamp(merged)},
+            "pullRequest": {
+                "id": number,
+                "url": url,
+                "prCreationTime": stamp(opened),
+                "prMergeTime": stamp(merged),
+            },
         }
         self.history[env] = [entry, *self.history[env]][:5]
         hub.see(merged + timedelta(seconds=3), self._strategy(merged))
         return merged
 
     def _strategy(self, at: datetime) -> Object:
-        strategy = _object("promoter.argoproj.io/v1alpha1", "PromotionStrategy", "promoter", "stacks", _uid("stacks", "strategy"))
+        strategy = _object(
+            "promoter.argoproj.io/v1alpha1",
+            "PromotionStrategy",
+            "promoter",
+            "stacks",
+            _uid("stacks", "strategy"),
+        )
         strategy["spec"] = {
             "gitRepositoryRef": {"name": "stacks"},
             "environments": [{"branch": branch, "autoMerge": True} for branch in BRANCHES.values()],
@@ -213,19 +272,30 @@ class Platform:
             "project": "default",
             "destination": {"name": "in-cluster", "namespace": service},
             "sourceHydrator": {
-                "drySource": {"repoURL": "https://github.com/example/stacks", "path": service, "targetRevision": "main"},
+                "drySource": {
+                    "repoURL": "https://github.com/example/stacks",
+                    "path": service,
+                    "targetRevision": "main",
+                },
                 "syncSource": {"targetBranch": BRANCHES[env], "path": service},
             },
             "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
         }
-        application["status"] = {"history": [], "health": {"status": "Healthy", "lastTransitionTime": stamp(START)}}
+        application["status"] = {
+            "history": [],
+            "health": {"status": "Healthy", "lastTransitionTime": stamp(START)},
+        }
         return application
 
     def _sync(self, env: str, service: str, merged_at: datetime, revision: str) -> tuple[datetime, bool]:
         watcher, application = self.clusters[env], self.applications[env, service]
         status = application["status"]
         started = merged_at + timedelta(seconds=self.random.uniform(2, 120))
-        operation = {"initiatedBy": {"automated": True}, "retry": {"limit": 5}, "sync": {"revision": revision}}
+        operation = {
+            "initiatedBy": {"automated": True},
+            "retry": {"limit": 5},
+            "sync": {"revision": revision},
+        }
         status["sync"] = {"status": "OutOfSync", "revision": revision}
         status["operationState"] = {"phase": "Running", "startedAt": stamp(started), "operation": operation}
         watcher.see(started, application)
@@ -236,7 +306,9 @@ class Platform:
             "phase": "Succeeded" if is_synced else "Failed",
             "finishedAt": stamp(ended),
             "retryCount": retries,
-            "message": "successfully synced (all tasks run)" if is_synced else "one or more synchronization tasks failed",
+            "message": "successfully synced (all tasks run)"
+            if is_synced
+            else "one or more synchronization tasks failed",
             "syncResult": {"revision": revision, "resources": []},
         }
         if not is_synced:
@@ -249,7 +321,11 @@ class Platform:
             "deployStartedAt": stamp(started),
             "deployedAt": stamp(ended),
             "initiatedBy": {"automated": True},
-            "source": {"repoURL": "https://github.com/example/stacks", "path": service, "targetRevision": BRANCHES[env]},
+            "source": {
+                "repoURL": "https://github.com/example/stacks",
+                "path": service,
+                "targetRevision": BRANCHES[env],
+            },
         }
         status["history"] = [*status["history"], entry][-10:]
         status["sync"]["status"] = "Synced"
@@ -286,7 +362,13 @@ def _object(api_version: str, kind: str, namespace: str, name: str, uid: str) ->
 
 
 def _condition(condition_type: str, status: str, reason: str, at: datetime) -> Object:
-    return {"type": condition_type, "status": status, "reason": reason, "message": "", "lastTransitionTime": stamp(at)}
+    return {
+        "type": condition_type,
+        "status": status,
+        "reason": reason,
+        "message": "",
+        "lastTransitionTime": stamp(at),
+    }
 
 
 def _sha(at: datetime, what: str) -> str:

@@ -16,9 +16,9 @@
 WITH ordered AS (
     SELECT
         sync.*,
-        lag(sync.revisions) OVER history AS previous_revisions,
+        lag(sync.revisions_text) OVER history AS previous_revisions_text,
         lag(sync.sync_id) OVER history AS previous_sync_id,
-        min(sync.deployed_at) OVER (PARTITION BY sync.cluster_uid, sync.uid, sync.revisions) AS first_deployed_at
+        min(sync.deployed_at) OVER (PARTITION BY sync.cluster_uid, sync.uid, sync.revisions_text) AS first_deployed_at
     FROM argocd_application_sync AS sync
     WINDOW history AS (PARTITION BY sync.cluster_uid, sync.uid ORDER BY sync.deployed_at, sync.sync_id)
 )
@@ -34,7 +34,7 @@ SELECT
     ordered.uid,
     ordered.sync_id,
     ordered.revision,
-    ordered.revisions,
+    ordered.revisions_text,
     ordered.started_at,
     ordered.deployed_at,
     epoch(ordered.deployed_at) - epoch(ordered.started_at) AS sync_seconds,
@@ -42,10 +42,10 @@ SELECT
     ordered.is_automated,
     CASE
         WHEN ordered.previous_sync_id IS NULL AND ordered.sync_id > 0 THEN NULL
-        ELSE ordered.revisions IS DISTINCT FROM ordered.previous_revisions
+        ELSE ordered.revisions_text IS DISTINCT FROM ordered.previous_revisions_text
     END AS is_deployment,
     ordered.previous_sync_id IS NOT NULL
-        AND ordered.revisions IS DISTINCT FROM ordered.previous_revisions
+        AND ordered.revisions_text IS DISTINCT FROM ordered.previous_revisions_text
         AND ordered.first_deployed_at < ordered.deployed_at AS is_rollback,
     coalesce(ordered.sync_id - ordered.previous_sync_id - 1, 0) AS forgotten_before_count,
     ordered.observed_at

@@ -9,7 +9,9 @@
 -- `sync_id` starts at 0 again when the list was emptied, so the time is part of the key.
 -- `started_at` is the start of the first attempt; `deployed_at` is when the sync ended, not when
 -- the Application was healthy.
--- With several sources `revisions` has one for each, and `revision` is NULL.
+-- With several sources `sources` and `revisions` have one element for each and `revision` is NULL; with
+-- one, both lists are NULL, and the four columns of the source and `revision` say it. A revision is a commit for
+-- git, a chart's version for Helm, a digest for OCI. `revisions_text` is for comparing syncs with one another.
 
 SELECT
     cluster,
@@ -21,10 +23,15 @@ SELECT
     observed_at,
     TRY_CAST(entry.id AS BIGINT) AS sync_id,
     nullif(entry.revision, '') AS revision,
-    CASE WHEN len(entry.revisions) > 0 THEN entry.revisions ELSE [nullif(entry.revision, '')] END AS revisions,
+    entry.revisions AS revisions,
+    coalesce(nullif(array_to_string(entry.revisions, ','), ''), nullif(entry.revision, '')) AS revisions_text,
     TRY_CAST(entry.deployStartedAt AS TIMESTAMPTZ) AS started_at,
     TRY_CAST(entry.deployedAt AS TIMESTAMPTZ) AS deployed_at,
     entry.initiatedBy.username AS initiated_by,
     coalesce(entry.initiatedBy.automated, 'false') = 'true' AS is_automated,
-    CASE WHEN len(entry.sources) > 0 THEN len(entry.sources) ELSE 1 END AS source_count
+    nullif(entry.source.repoURL, '') AS repository_url,
+    entry.source.path AS source_path,
+    entry.source.chart AS chart,
+    entry.source.targetRevision AS target_revision,
+    entry.sources AS sources
 FROM (SELECT * EXCLUDE (object), unnest(object.status.history) AS entry FROM parsed_argocd_application)

@@ -20,7 +20,11 @@ def history(file: Path, objects: int) -> Iterator[list[dict[str, Any]]]:
     with file.open() as stream:
         for batch in batches(stream, objects):
             decoded = [json.loads(line) for line in batch]
-            yield [{"uid": item["metadata"]["uid"], **entry} for item in decoded for entry in item["status"]["history"]]
+            yield [
+                {"uid": item["metadata"]["uid"], **entry}
+                for item in decoded
+                for entry in item["status"]["history"]
+            ]
 
 
 def runs(file: Path, objects: int) -> Iterator[list[dict[str, Any]]]:
@@ -41,10 +45,15 @@ def main() -> None:
     key = ["uid", "id"] if shape == "history" else ["uid"]
     with tempfile.TemporaryDirectory() as folder:
         pipeline = dlt.pipeline(
-            "bench", destination=dlt.destinations.duckdb(f"{folder}/dlt.duckdb"), dataset_name="d", pipelines_dir=folder
+            "bench",
+            destination=dlt.destinations.duckdb(f"{folder}/dlt.duckdb"),
+            dataset_name="d",
+            pipelines_dir=folder,
         )
         started = time.perf_counter()
-        resource = dlt.resource(rows, name=shape, primary_key=key, write_disposition="append", max_table_nesting=0)
+        resource = dlt.resource(
+            rows, name=shape, primary_key=key, write_disposition="append", max_table_nesting=0
+        )
         pipeline.run(resource, loader_file_format="parquet")
         print(time.perf_counter() - started)
 
