@@ -9,9 +9,9 @@ from gitopslab.cli import output
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command(
-        epilog="Examples: `gitopslab build`; `gitopslab build --full` after the lake was restored."
-    )(build)
+    app.command(epilog="Examples: `gitopslab build`; `gitopslab build --full` after the lake was restored.")(
+        build
+    )
 
 
 def build(

@@ -41,15 +41,17 @@ def report(
         output.table(("parameter", "type", "default", "meaning"), rows)
         return
     given = _pairs(parameter or [])
+    configured = settings.load()
     with output.progress() as shown:
         bar = shown.add_task(name, total=None)
         run = reports.render(
             name,
             given,
-            settings.load(),
+            configured,
             timeout_seconds=timeout_seconds,
             progress=lambda done, of: shown.update(bar, completed=done, total=of),
         )
+    reports.write_index(configured.reports.path)
     if headline := run.result.get("headline"):
         typer.echo(output.plain(headline))
     typer.echo(run.page)

@@ -1,9 +1,10 @@
 """Definitions of what is measured, by an id that stands beside every number."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Definition(NamedTuple):
+@dataclass(frozen=True)
+class Definition:
     """What a duration runs from and to, and whose definition that is.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from gitopslab import database, queries
 from gitopslab.errors import LakeError, QueryError
+from gitopslab.window import Window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,6 +151,23 @@ class Warehouse:
                 grain = ", ".join(query.grain)
                 raise QueryError(f"{query.room}/{name}.sql: {len(rows) - distinct} rows share their {grain}")
         return rows
+
+    def window(self, since: str, as_of: str = "") -> Window:
+        """Return the window a report is about, from what its parameters say.
+
+        Args:
+            since: First instant, or a length before `as_of` such as 14d.
+            as_of: The report's now; empty for the second after the last observation in the warehouse.
+
+        Raises:
+            UsageError: One is no time, or `since` is not before `as_of`.
+        """
+        if not as_of:
+            last = self.sql("SELECT max(observed_at) AS at FROM object_version").one()["at"]
+            if last is None:
+                raise QueryError(f"{self.path}: it holds no object, so as_of has to be given")
+            as_of = (last.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)).isoformat()
+        return Window.parse(since, as_of)
 
     def tables(self) -> list[TableInfo]:
         """Return every table there is, in the order of rooms, then of names."""
