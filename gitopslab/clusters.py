@@ -5,6 +5,7 @@ transport, not for its models.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -101,7 +102,8 @@ def connect(name: str, context: str) -> Cluster:
         SettingsError: There is no kubeconfig, or no such context in it.
     """
     try:
-        api = config.new_client_from_config(context=context)
+        # The client looks at KUBECONFIG once, when it is imported; a path given is looked at each time.
+        api = config.new_client_from_config(config_file=os.environ.get("KUBECONFIG"), context=context)
     except config.ConfigException as error:
         raise SettingsError(
             f"cluster {name}: no kubeconfig context {context!r}; see `kubectl config get-contexts`"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitopslab import database, reports, settings
-from gitopslab.errors import LakeError, ParameterError, ReportError
+from gitopslab.errors import LakeError, ParameterError, ReportError, UsageError
 from gitopslab.reports import folders, kernel
 from gitopslab.reports.result import MIME, Result, plain
 from gitopslab.settings import Settings
@@ -53,7 +53,7 @@ def test_a_report_is_described_by_its_title_and_parameters():
 
 @pytest.mark.parametrize("name", ["nope", "../tests/notebooks/failing", ""])
 def test_an_unknown_report_is_refused_with_those_there_are(name, configured):
-    with pytest.raises(ReportError, match=r"^no report .*; there are: dies, failing"):
+    with pytest.raises(UsageError, match=r"^no report .*; there are: dies, failing"):
         render(name, configured)
 
 

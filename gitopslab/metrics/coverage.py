@@ -65,9 +65,8 @@ def _history(edges: RowDicts, window: Window) -> list[str]:
         if edge["known_since"] > window.since + _STALE and not is_whole:
             said.append(f"{where} is known only from {edge['known_since']:%Y-%m-%d %H:%M} UTC on.")
         if edge["forgotten_count"]:
-            said.append(
-                f"{where}: the controller forgot {int(edge['forgotten_count']):,} syncs before anybody looked."
-            )
+            count = f"{int(edge['forgotten_count']):,} syncs"
+            said.append(f"{where}: the controller forgot {count} before anybody looked.")
     return said
 
 

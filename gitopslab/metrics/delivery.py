@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gitopslab.metrics.definitions import COMMIT_TO_PROMOTED, PULL_REQUEST_DURATION, SYNC_DURATION, Definition
 from gitopslab.metrics.durations import DurationSummary, human, summarize
@@ -11,6 +11,9 @@ from gitopslab.window import Window
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_FAILED = ("failed", "error")
 
 
 @dataclass(frozen=True)
@@ -127,33 +130,42 @@ class Bootstrap:
     samples: int = 2_000
 
 
+class WindowRows(NamedTuple):
+    """What the marts of a window returned, one frame each.
+
+    Attributes:
+        syncs: Rows of queries/marts/syncs_in_window.sql.
+        operations: Rows of queries/marts/sync_operations_in_window.sql.
+        promotions: Rows of queries/marts/promotions_in_window.sql.
+    """
+
+    syncs: "pd.DataFrame"
+    operations: "pd.DataFrame"
+    promotions: "pd.DataFrame"
+
+    def of(self, environment: str) -> Self:
+        """Return the rows of one environment."""
+        return type(self)(*(frame[frame["environment"] == environment] for frame in self))
+
+
 def by_environment(
-    syncs: "pd.DataFrame",
-    operations: "pd.DataFrame",
-    promotions: "pd.DataFrame",
-    window: Window,
-    bootstrap: Bootstrap,
-    *,
-    is_watched: bool,
+    rows: WindowRows, window: Window, bootstrap: Bootstrap, *, is_watched: bool
 ) -> list[Delivery]:
     """Return what was delivered to each environment, in name order; durations of two are never pooled.
 
     Args:
-        syncs: Rows of queries/marts/syncs_in_window.sql.
-        operations: Rows of queries/marts/sync_operations_in_window.sql.
-        promotions: Rows of queries/marts/promotions_in_window.sql.
+        rows: What happened in the window.
         window: The window they were asked for.
         bootstrap: How intervals are made.
         is_watched: Whether every version of the Applications was watched, so that no failure is missing.
     """
-    frames = (syncs, operations, promotions)
-    names = sorted({str(name) for frame in frames for name in frame["environment"].unique()})
-    return [
-        _delivery(
-            name, *(frame[frame["environment"] == name] for frame in frames), window, bootstrap, is_watched
-        )
-        for name in names
-    ]
+    names = sorted({str(name) for frame in rows for name in frame["environment"].unique()})
+    return [_delivery(name, rows.of(name), window, bootstrap, is_watched=is_watched) for name in names]
+
+
+def troubled(operations: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the rows of sync operations that failed or needed more than one attempt."""
+    return operations[operations["outcome"].isin(_FAILED) | (operations["retry_count"] > 0)]
 
 
 def sentences(deliveries: Sequence[Delivery], part: str = "") -> str:
@@ -183,15 +195,10 @@ def headline(deliveries: Sequence[Delivery], window: Window) -> str:
     )
 
 
-def _delivery(  # noqa: PLR0913, PLR0917 - one call, with what the call above was given
-    environment: str,
-    syncs: "pd.DataFrame",
-    operations: "pd.DataFrame",
-    promotions: "pd.DataFrame",
-    window: Window,
-    bootstrap: Bootstrap,
-    is_watched: bool,  # noqa: FBT001
+def _delivery(
+    environment: str, rows: WindowRows, window: Window, bootstrap: Bootstrap, *, is_watched: bool
 ) -> Delivery:
+    syncs, operations, promotions = rows
     known = syncs["is_deployment"].notna()
     deployed = syncs["is_deployment"].fillna(value=False).astype(bool)
     counted = operations[~operations["is_dry_run"].astype(bool)]
@@ -212,7 +219,7 @@ def _delivery(  # noqa: PLR0913, PLR0917 - one call, with what the call above wa
         ),
         operations=Operations(
             succeeded_count=int((counted["outcome"] == "succeeded").sum()),
-            failed_count=int(counted["outcome"].isin(["failed", "error"]).sum()),
+            failed_count=int(counted["outcome"].isin(_FAILED).sum()),
             running_count=int((counted["outcome"] == "running").sum()),
             retried_count=int((counted["retry_count"] > 0).sum()),
             is_lower_bound=not is_watched,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitopslab import parameters
-from gitopslab.errors import ReportError
+from gitopslab.errors import ReportError, UsageError
 from gitopslab.parameters import Parameter, Value
 from gitopslab.queries import SHIPPED
 from gitopslab.reports import folders, kernel, result
@@ -153,7 +153,7 @@ def render(  # noqa: PLR0913 - what a run is asked for, each by its name
 
 def _find(name: str, notebooks: Path) -> Path:
     if name not in (known := names(notebooks)):
-        raise ReportError(f"no report {name!r}; there are: {', '.join(known) or 'none'}")
+        raise UsageError(f"no report {name!r}; there are: {', '.join(known) or 'none'}")
     return notebooks / f"{name}.ipynb"
 
 

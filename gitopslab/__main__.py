@@ -1,0 +1,5 @@
+"""`python -m gitopslab` is the `gitopslab` command."""
+
+from gitopslab.cli import main
+
+main()

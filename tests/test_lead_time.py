@@ -1,0 +1,172 @@
+"""The lead-time report, as people run it: on landed objects, in a real kernel, into a real browser."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from gitopslab import queries, reports, settings
+from gitopslab.errors import ParameterError
+from gitopslab.extract import documents, files
+from gitopslab.extract.landing import Landing, Origin
+from gitopslab.lake import Lake
+from gitopslab.settings import Settings
+from gitopslab.warehouse import build
+from gitopslab.world import example
+
+NOTEBOOKS = sorted((queries.SHIPPED / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory) -> Settings:
+    """The example platform, landed and built."""
+    folder = tmp_path_factory.mktemp("platform")
+    landed = example.write(folder, seed=7)
+    configured = settings.load(folder / "gitopslab.toml")
+    for file in landed:
+        with Landing(Lake(configured.lake.path), Origin("files", file.name.split(".")[0], "file")) as landing:
+            files.land([path for path in documents.find([file]) if isinstance(path, Path)], landing)
+    build(configured)
+    return configured
+
+
+@pytest.fixture(scope="module")
+def run(platform) -> reports.ReportRun:
+    return reports.render(
+        "lead_time",
+        {"environment": "dev", "since": "28d", "as_of": "2026-04-13"},
+        platform,
+        timeout_seconds=300,
+    )
+
+
+def test_the_page_says_what_was_found_in_sentences(run):
+    page = run.page.read_text()
+
+    assert run.result["headline"].startswith("dev: ")
+    assert run.result["headline"].rstrip(".") in page
+    assert "Traceback" not in page
+    assert page.count('class="figure"') == 4 or page.count("application/json") >= 4
+
+
+def test_the_result_is_for_machines_and_says_what_it_is_about(run):
+    result = json.loads(run.result_file.read_text())
+
+    assert result["report"] == "lead_time"
+    assert result["parameters"]["environment"] == "dev"
+    assert list(result["environments"]) == ["dev"]
+    delivered = result["environments"]["dev"]
+    assert delivered["deployments"]["deployment_count"] > 50
+    assert delivered["commit_to_promoted"]["n"] > 50
+    assert delivered["commit_to_promoted"]["definition"]["definition_id"] == "commit_to_promoted"
+
+
+def test_the_same_lake_and_parameters_give_the_same_result(run, platform):
+    again = reports.render(
+        "lead_time",
+        {"environment": "dev", "since": "28d", "as_of": "2026-04-13"},
+        platform,
+        timeout_seconds=300,
+    )
+
+    assert again.result == run.result
+
+
+def test_the_numbers_are_those_of_the_rows(run, platform):
+    """What the report says, counted by hand in SQL over the same window."""
+    import gitopslab
+
+    with gitopslab.open(platform.warehouse.path) as warehouse:
+        [row] = warehouse.sql(
+            """
+            SELECT count(*) AS promotions, median(dry_to_merge_seconds) AS half
+            FROM promotions WHERE environment = 'dev'
+            AND merged_at >= '2026-03-16T00:00:00Z' AND merged_at < '2026-04-13T00:00:00Z'
+            """
+        ).dicts()
+
+    said = run.result["environments"]["dev"]["commit_to_promoted"]
+    assert (said["n"], said["quantiles"]["0.5"]["seconds"]) == (row["promotions"], row["half"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sinse": "28d"}, r"lead_time does not take sinse; it takes .*did you mean since\?"),
+        ({"as_of": "tomorrow"}, r"lead_time: as_of='tomorrow' is not a time"),
+        ({"seed": "seven"}, r"lead_time: seed='seven' is not a whole number"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_a_kernel_starts(platform, given, message):
+    with pytest.raises(ParameterError, match=message):
+        reports.render("lead_time", given, platform, timeout_seconds=300)
+
+
+def test_the_bare_papermill_command_runs_it_too(platform, tmp_path):
+    out = tmp_path / "out.ipynb"
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(NOTEBOOKS[0]),
+        str(out),
+        "-p",
+        "environment",
+        "dev",
+        "-r",
+        "as_of",
+        "2026-04-13",
+    ]
+    done = subprocess.run(
+        [*command, "--no-progress-bar"],
+        cwd=platform.warehouse.path.parents[1],
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    results = [
+        output["data"]["application/vnd.gitopslab.result+json"]
+        for cell in nbformat.read(out, 4).cells
+        for output in cell.get("outputs", [])
+        if "application/vnd.gitopslab.result+json" in output.get("data", {})
+    ]
+    assert results[0]["headline"].startswith("dev: ")
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium on PATH to open the page in")
+def test_a_browser_draws_its_figures(run, tmp_path):
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+    ]
+    flags += ["--disable-quic", "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}"]
+    document = subprocess.run(
+        ["chromium", *flags, "--virtual-time-budget=20000", "--dump-dom", run.page.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
+
+    assert document.count('class="main-svg"') >= 4
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_committed_without_outputs_and_thin(path):
+    notebook = nbformat.read(path, 4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+    assert not [cell for cell in code if cell.outputs or cell.execution_count]
+    assert [("parameters" in cell.metadata.get("tags", [])) for cell in code].count(True) == 1
+    assert not [cell for cell in code if "\ndef " in f"\n{cell.source}" or ".groupby(" in cell.source]

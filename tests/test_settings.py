@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+
+from gitopslab import settings
+from gitopslab.cli.init import documented
+from gitopslab.errors import SettingsError
+
+
+def load(tmp_path: Path, text: str) -> settings.Settings:
+    (tmp_path / "gitopslab.toml").write_text(text)
+    return settings.load(tmp_path / "gitopslab.toml")
+
+
+def test_without_a_file_there_are_defaults(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert settings.load().warehouse.path == tmp_path / "data" / "gitopslab.duckdb"
+
+
+def test_paths_count_from_the_folder_of_the_file(tmp_path):
+    configured = load(
+        tmp_path, '[lake]\npath = "lake"\n[warehouse]\npath = "w.duckdb"\n[reports]\npath = "/pages"\n'
+    )
+
+    assert configured.lake.path == str(tmp_path / "lake")
+    assert configured.warehouse.path == tmp_path / "w.duckdb"
+    assert configured.reports.path == Path("/pages")
+
+
+def test_a_url_stays_as_it_is(tmp_path):
+    assert load(tmp_path, '[lake]\npath = "s3://bucket/lake"\n').lake.path == "s3://bucket/lake"
+
+
+def test_the_nearest_file_above_counts(tmp_path, monkeypatch):
+    (tmp_path / "gitopslab.toml").write_text("")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
+
+    assert settings.find() == tmp_path / "gitopslab.toml"
+
+
+def test_an_environment_variable_wins(tmp_path, monkeypatch):
+    monkeypatch.setenv("GITOPSLAB_LAKE__PATH", "/elsewhere")
+    configured = load(tmp_path, '[lake]\npath = "lake"\n[privacy]\nemail_salt = "s"\n')
+
+    assert configured.lake.path == "/elsewhere"
+    assert configured.privacy.email_salt == "s"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[lake\n", r"gitopslab\.toml: not TOML"),
+        ("[lake]\npth = 'x'\n", r"unknown key lake\.pth; `gitopslab init --print` shows every key"),
+        ("[[clusters]]\nrole = 'hub'\n", r"clusters\.0\.name: Field required"),
+        ("[[clusters]]\nname = 'a'\nrole = 'boss'\n", r"clusters\.0\.role: Input should be 'hub' or 'spoke'"),
+        ("[[clusters]]\nname = 'a'\n[[clusters]]\nname = 'a'\n", r"clusters: a given twice"),
+        (
+            "[[environments]]\nname = 'dev'\ncluster = 'x'\n",
+            r"environment dev: no cluster 'x'; there are: none",
+        ),
+        (
+            "[[lanes]]\nname = 'promoted'\nstages = ['sync']\n[[environments]]\nname = 'dev'\nlane = 'x'\n",
+            r"environment dev: no lane 'x'; there are: promoted",
+        ),
+        (
+            "[[lanes]]\nname = 'l'\nstages = ['fly']\n",
+            r"lanes\.0\.stages\.0: Input should be 'commit', 'build'",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path, text, message):
+    with pytest.raises(SettingsError, match=message):
+        load(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path):
+    with pytest.raises(SettingsError, match=r"none\.toml: no such file; `gitopslab init` writes one"):
+        settings.load(tmp_path / "none.toml")
+
+
+def test_the_documented_file_shows_every_key_and_is_in_force(tmp_path):
+    plain, example = documented(), documented(example=True)
+
+    for name, field in settings.Settings.model_fields.items():
+        table = field.annotation.__args__[0] if hasattr(field.annotation, "__args__") else field.annotation
+        for key in table.model_fields:
+            section = plain.split(f"\n[{name}]\n" if f"\n[{name}]\n" in plain else f"\n# [[{name}]]\n")[1]
+            assert f"{key} = " in section, (name, key)
+    assert load(tmp_path, plain) == load(tmp_path, "")
+    assert [c.name for c in load(tmp_path, example).clusters] == ["hub", "dev", "ryzen"]
