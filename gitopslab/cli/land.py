@@ -40,7 +40,10 @@ def files(
         str, typer.Option(help="When they were seen, UTC; by default when each file was last changed.")
     ] = "",
     kind: Annotated[
-        str, typer.Option(help="apiVersion/kind of objects that name none, such as tekton.dev/v1/TaskRun.")
+        str,
+        typer.Option(
+            help="apiVersion/kind of objects and excerpts that name none, as tekton.dev/v1/TaskRun."
+        ),
     ] = "",
     max_rejects: Annotated[
         int | None,

@@ -7,6 +7,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import msgspec
@@ -124,7 +125,13 @@ def open_entry(
 
 
 def named(text: bytes, header: Header, line: int, reading: Reading, wrapped: Wrapped | None) -> Item | Reject:
-    """Return the object `text`, with apiVersion and kind filled in from `wrapped` or else what is assumed."""
+    """Return the object `text`, with apiVersion and kind filled in from `wrapped` or else what is assumed.
+
+    What names neither itself nor anything, where a kind is assumed, is an excerpt: the status of an object,
+    as people cut it out. It is called after its file and line, and so known by its content.
+    """
+    if reading.assume and not (wrapped and wrapped.kind) and header == Header():
+        text, header = _excerpt(text, line, reading)
     for inferred in (wrapped and wrapped.kind, reading.assume):
         if inferred and not (header.api_version and header.kind):
             text = _fill(text, header, inferred)
@@ -135,6 +142,16 @@ def named(text: bytes, header: Header, line: int, reading: Reading, wrapped: Wra
     if not header.metadata.name:
         return reading.reject(line, "no_name", "it has no metadata.name", text)
     return Item(text, header, line, *(wrapped[2:] if wrapped else ()))
+
+
+def _excerpt(text: bytes, line: int, reading: Reading) -> tuple[bytes, Header]:
+    """Return an excerpt as an object: `text` is one but for its metadata, or else the status of one."""
+    fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    if not fields.keys() & {"spec", "status", "metadata"}:
+        fields = {"status": msgspec.Raw(text)}
+    name = f"{PurePosixPath(reading.source).name}-{line}"
+    fields["metadata"] = msgspec.Raw(msgspec.json.encode({"name": name}))
+    return msgspec.json.encode(fields), Header(metadata=ObjectMeta(name=name))
 
 
 def read_header(text: bytes, max_bytes: int) -> Header:
