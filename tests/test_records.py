@@ -1,4 +1,4 @@
-"""Every typed column gets a value from records that look as kubectl prints them, and real captures come out right."""
+"""Every typed column gets a value from records as kubectl prints them, and real captures come out right."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from .conftest import RECORDS, SHARED, needs_shared
 TYPED = [query.name for query in queries.room("typed")]
 SAMPLES = SHARED / "data" / "samples"
 
-# Cut out of documents with ellipses, so that they are no YAML any more; or another API's answer, not an object.
+# Cut out of documents with ellipses, so that they are no YAML any more; or no object, but another answer.
 ELIDED = {
     "kueue/admissioncheckstates.yaml",
     "kueue/workload-podsetassignments.yaml",
