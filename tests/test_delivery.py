@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
+from gitopslab.errors import UsageError
 from gitopslab.metrics import coverage, delivery
 from gitopslab.window import Window
 
@@ -71,6 +72,12 @@ def test_a_promotion_without_its_times_is_counted_and_in_no_quantile():
 
     assert (dev.commit_to_promoted.n, dev.commit_to_promoted.unknown_count) == (1, 1)
     assert dev.manual_promotion_count == 1
+
+
+def test_an_environment_that_is_not_there_is_refused_and_not_empty():
+    with pytest.raises(UsageError, match="no environment 'prod'; there are: dev, staging"):
+        delivery.known_environment("prod", ["staging", "dev"])
+    delivery.known_environment("", [])
 
 
 def test_nothing_is_said_so():

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from gitopslab import queries, reports, settings
-from gitopslab.errors import ParameterError
+from gitopslab.errors import ParameterError, UsageError
 from gitopslab.extract import documents, files
 from gitopslab.extract.landing import Landing, Origin
 from gitopslab.lake import Lake
@@ -105,6 +105,11 @@ def test_the_numbers_are_those_of_the_rows(run, platform):
 def test_a_wrong_parameter_is_refused_before_a_kernel_starts(platform, given, message):
     with pytest.raises(ParameterError, match=message):
         reports.render("lead_time", given, platform, timeout_seconds=300)
+
+
+def test_an_environment_that_is_not_there_is_wrong_input(platform):
+    with pytest.raises(UsageError, match=r"no environment 'prod'; there are: dev, staging"):
+        reports.render("lead_time", {"environment": "prod"}, platform, timeout_seconds=300)
 
 
 def test_the_bare_papermill_command_runs_it_too(platform, tmp_path):

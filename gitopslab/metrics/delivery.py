@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from gitopslab.errors import UsageError
 from gitopslab.metrics.definitions import COMMIT_TO_PROMOTED, PULL_REQUEST_DURATION, SYNC_DURATION, Definition
 from gitopslab.metrics.durations import DurationSummary, human, summarize
 from gitopslab.window import Window
@@ -161,6 +162,16 @@ def by_environment(
     """
     names = sorted({str(name) for frame in rows for name in frame["environment"].unique()})
     return [_delivery(name, rows.of(name), window, bootstrap, is_watched=is_watched) for name in names]
+
+
+def known_environment(environment: str, names: Sequence[str]) -> None:
+    """Return if `environment` is one of `names`, or empty, which means all of them.
+
+    Raises:
+        UsageError: It is not, so that every number about it would be a zero that means nothing.
+    """
+    if environment and environment not in names:
+        raise UsageError(f"no environment {environment!r}; there are: {', '.join(sorted(names)) or 'none'}")
 
 
 def troubled(operations: "pd.DataFrame") -> "pd.DataFrame":

@@ -29,6 +29,8 @@ _START_SECONDS = 60
 # After a cell, what it printed may still be on its way; a flood of it takes longer than nbclient's 4 s.
 _OUTPUT_SECONDS = 60
 _LONGEST_REASON = 300
+# What a notebook raises where it was asked for something that is not there, rather than broken.
+_WRONG_INPUT = {"UsageError"} | {kind.__name__ for kind in UsageError.__subclasses__()}
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,8 @@ def _execute(notebook: Path, executed: Path, values: Mapping[str, Value], **opti
             **options,
         )
     except papermill.PapermillExecutionError as error:
+        if error.ename in _WRONG_INPUT:
+            raise UsageError(f"{where}: {_one_line(error.evalue)}") from error
         reason = _one_line(f"{error.ename}: {error.evalue}")
         raise ReportError(f"{where}: cell [{error.exec_count}]: {reason}") from error
     except CellTimeoutError as error:
