@@ -111,13 +111,21 @@ def test_landing_says_what_came_of_it(project, run):
 
 
 def test_rejects_above_the_limit_end_with_1(project, run):
-    (project / "x.ndjson").write_text("{broken\n{broken too\n")
-
+    good = json.dumps(APPLICATION)
+    (project / "x.ndjson").write_text(f"{good}\n{{broken\n{{broken too\n")
     assert run("land", "files", "x.ndjson", "-c", "dev", "--max-rejects", "2").code == 0
-    (project / "y.ndjson").write_text("{broken\n{broken too\n{three\n")
+    (project / "y.ndjson").write_text(f"{good}\n{{broken\n{{broken too\n{{three\n")
     ended = run("land", "files", "y.ndjson", "-c", "dev", "--max-rejects", "2")
     assert ended.code == 1
     assert ended.err == "gitopslab: 3 pieces could not be read, and the limit is 2\n"
+
+
+def test_that_nothing_could_be_read_is_no_success(project, run):
+    (project / "x.ndjson").write_text("{broken\n")
+    ended = run("land", "files", "x.ndjson", "-c", "dev")
+
+    assert ended.code == 1
+    assert "nothing could be read; the table `reject` holds 1 pieces and why" in ended.err
 
 
 def test_a_dry_run_reads_nothing(project, run):
@@ -143,6 +151,7 @@ def test_a_dry_run_reads_nothing(project, run):
             "'noon' is not a time; write 2026-05-01",
         ),
         (["land", "files", ".", "-c", "dev", "--kind", "TaskRun"], "--kind 'TaskRun': write apiVersion/kind"),
+        (["land", "files", "data", "-c", "dev"], "no JSON or YAML file in data"),
         (["build"], "the lake is empty; `gitopslab land files PATH` puts objects into it"),
         (["sql", "SELECT 1"], "no warehouse there; `gitopslab build` makes it from the lake"),
         (["tables"], "no warehouse there"),
@@ -150,7 +159,8 @@ def test_a_dry_run_reads_nothing(project, run):
         (["check", "schema"], "the lake is empty"),
     ],
 )
-def test_wrong_usage_is_one_line_and_ends_with_2(run, arguments, message):
+def test_wrong_usage_is_one_line_and_ends_with_2(project, run, arguments, message):
+    (project / "data").mkdir()
     ended = run(*arguments)
 
     assert ended.code == 2

@@ -70,14 +70,19 @@ def files(
     found = [item for item in items if isinstance(item, Path)]
     for reason, count in sorted(Counter(item.reason for item in items if not isinstance(item, Path)).items()):
         typer.echo(f"passed over: {count:,} {reason}", err=True)
+    if not found:
+        raise UsageError(f"no JSON or YAML file in {', '.join(path.as_posix() for path in paths)}")
     if dry_run:
         for path in found:
             size = f"{path.stat().st_size:,} bytes"
             typer.echo(f"would read {output.plain(path.as_posix())} ({size}) as cluster {name}")
         return
-    rejects = _land(found, configured, name, seen_at, assume)
+    tally = _land(found, configured, name, seen_at, assume)
+    rejects = tally.reject_count
     if max_rejects is not None and rejects > max_rejects:
         raise FindingsError(f"{rejects:,} pieces could not be read, and the limit is {max_rejects:,}")
+    if rejects and not tally.object_count:
+        raise FindingsError(f"nothing could be read; the table `reject` holds {rejects:,} pieces and why")
 
 
 def _land(
@@ -86,8 +91,8 @@ def _land(
     name: str,
     seen_at: datetime | None,
     assume: tuple[str, str] | None,
-) -> int:
-    """Land `found` with a progress bar, print what came of it, and return the number of rejects."""
+) -> "Tally":
+    """Land `found` with a progress bar, print what came of it, and return it."""
     from gitopslab.extract import files as extractor
     from gitopslab.extract.landing import Landing, Origin
     from gitopslab.lake import Lake
@@ -100,7 +105,7 @@ def _land(
         how = extractor.Reading(observed_at=seen_at, assume=assume)
         outcomes = extractor.land(found, landing, how, progress=lambda count: shown.advance(bar, count))
     _report(landing.tally, outcomes, name)
-    return landing.tally.reject_count
+    return landing.tally
 
 
 def _report(tally: "Tally", outcomes: "list[FileOutcome]", name: str) -> None:
