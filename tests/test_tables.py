@@ -23,11 +23,11 @@ def test_numbers_line_up_and_lengths_of_time_read_as_people_say_them():
     assert '<td class="number">1,234</td><td class="number">3 min 20 s</td>' in shown
 
 
-def test_times_are_utc_to_the_second_and_what_is_missing_is_a_dash():
+def test_times_are_utc_to_the_minute_and_what_is_missing_is_a_dash():
     at = pd.Series([datetime(2026, 5, 1, 12, tzinfo=UTC), pd.NaT])
     shown = html(table(pd.DataFrame({"at": at}), {"at": "when"}))
 
-    assert '<td class="time">2026-05-01 12:00:00</td>' in shown
+    assert '<td class="time">2026-05-01 12:00</td>' in shown
     assert "<td>\N{EN DASH}</td>" in shown
 
 
