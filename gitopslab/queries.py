@@ -1,8 +1,8 @@
 """The SQL in queries/: one SELECT a file, under a header that says what its rows mean.
 
-Five rooms, in the order the build passes through them: `parsed` (JSON taken apart, once),
-`typed` (rows and columns, kept for good), `facts` (joined and decided), `marts` (asked with
-parameters, by reports) and `checks` (wrong rows). A file's stem is the name of its rows.
+Six rooms, in the order the build passes through them: `parsed` (JSON taken apart, once), `typed` (rows
+and columns, kept for good), `facts` (joined and decided), `marts` (asked with parameters, by reports),
+`checks` (wrong rows) and `scores` (found beside true). A file's stem is the name of its rows.
 """
 
 import re
@@ -19,7 +19,7 @@ SHIPPED = _HERE / "_shipped" if (_HERE / "_shipped").is_dir() else _HERE.parent
 """The folder that holds queries/ and notebooks/: inside an installed package, or the checkout."""
 
 QUERIES = SHIPPED / "queries"
-ROOMS = ("parsed", "typed", "facts", "marts", "checks")
+ROOMS = ("parsed", "typed", "facts", "marts", "checks", "scores")
 _FIELDS = ("grain", "reads", "params")
 
 

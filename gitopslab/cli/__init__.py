@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gitopslab.cli import build, check, doctor, init, land, report, sql, tables
+from gitopslab.cli import build, check, doctor, init, land, report, sql, tables, world
 from gitopslab.errors import GitOpsLabError
 from gitopslab.version import __version__
 
@@ -27,6 +27,7 @@ tables.register(app)
 sql.register(app)
 report.register(app)
 check.register(app)
+world.register(app)
 
 
 def _print_version(asked: bool) -> None:

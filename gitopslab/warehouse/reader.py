@@ -122,6 +122,12 @@ class Warehouse:
         """Let go of the file."""
         self._connection.close()
 
+    def read_also(self, name: str, file: Path) -> None:
+        """Let queries read the Parquet file at `file` as a table called `name`, as long as this is open."""
+        self._connection.execute(
+            f'CREATE OR REPLACE TEMP VIEW "{name}" AS FROM read_parquet({database.literal(str(file))})'
+        )
+
     def sql(self, text: str, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Run any SQL that reads, and return its rows.
 

@@ -1,0 +1,1 @@
+"""The capacity plane: nodes, Kueue over them, and benchmark runs that compete for both."""

@@ -1,0 +1,1 @@
+"""Delivery in a simulated fleet: from a developer's commit to a healthy release, in three lanes."""
