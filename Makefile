@@ -22,13 +22,16 @@ $(BIN)/gitopslab: pyproject.toml constraints.txt
 install: $(BIN)/gitopslab ## Make the virtual environment
 
 .PHONY: demo
-demo: install ## Land an example platform, build, report, and say where to look
-	$(BIN)/python -m gitopslab.world.example $(DEMO)
-	set -e; cd $(DEMO); for cluster in hub dev staging; do \
-	  $(abspath $(BIN))/gitopslab land files $$cluster.ndjson.gz --cluster $$cluster; done
+demo: install ## Simulate a platform, land it, build, report, and say where to look
+	@# Only what an earlier demo wrote is removed.
+	@test ! -d $(DEMO)/truth || rm -rf $(DEMO)
+	$(BIN)/gitopslab world generate --seed 7 --weeks 8 --scale small --out $(DEMO)
+	set -e; cd $(DEMO); for cluster in hub dev staging ryzen; do \
+	  $(abspath $(BIN))/gitopslab land files $$cluster.ndjson.zst --cluster $$cluster; done
 	cd $(DEMO) && $(abspath $(BIN))/gitopslab build
-	cd $(DEMO) && $(abspath $(BIN))/gitopslab report lead_time -p environment=dev -p as_of=2026-04-13
-	cd $(DEMO) && $(abspath $(BIN))/gitopslab report lead_time -p as_of=2026-04-13
+	cd $(DEMO) && $(abspath $(BIN))/gitopslab report lead_time -p environment=dev -p as_of=2026-04-27
+	cd $(DEMO) && $(abspath $(BIN))/gitopslab report lead_time -p since=8w -p as_of=2026-04-27
+	cd $(DEMO) && $(abspath $(BIN))/gitopslab world score truth
 	@echo
 	@echo "Open the pages named above in a browser, or $(DEMO)/reports/index.html for both."
 	@echo "Ask on:  cd $(DEMO) && $(abspath $(BIN))/gitopslab sql 'FROM syncs LIMIT 5'"
