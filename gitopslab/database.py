@@ -18,6 +18,13 @@ DatabaseError = duckdb.Error
 # DuckDB 1.5 cannot read a file in the format that 2.0 writes by default; it can read this one.
 STORAGE_VERSION = "v1.5.0"
 
+# Threads share a table by row groups; with DuckDB's own 122,880 rows most tables would be one thread's work.
+_ROW_GROUP_ROWS = 61_440
+
+# Settings that each cursor has for itself.
+_OF_A_CURSOR = {"TimeZone": "UTC"}
+_IN_THE_WAREHOUSE = {"search_path": "warehouse.main,scratch.main"}
+
 
 def memory(*, memory_limit: str | None = None) -> Connection:
     """Return a connection to a database of its own, in memory."""
@@ -44,14 +51,27 @@ def read_only(path: Path) -> Connection:
 
 
 def read_write(path: Path, *, memory_limit: str | None = None) -> Connection:
-    """Return a connection to the file at `path` as database `warehouse`, made when it is not there."""
+    """Return a connection to the file at `path` as database `warehouse`, made when it is not there.
+
+    Tables in the database `scratch` beside it are seen by every cursor, and end with the connection. The file
+    holds what was written only after a CHECKPOINT.
+    """
     connection = memory(memory_limit=memory_limit)
-    connection.execute(f"ATTACH {literal(str(path))} AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')")
-    connection.execute("USE warehouse")
-    # Nothing is published before the last checkpoint, so those before it would be work for nothing.
+    # Nothing is published before the last checkpoint: a log or earlier checkpoints would be wasted work.
+    connection.execute(
+        f"ATTACH {literal(str(path))} AS warehouse"
+        f" (STORAGE_VERSION '{STORAGE_VERSION}', ROW_GROUP_SIZE {_ROW_GROUP_ROWS},"
+        " RECOVERY_MODE no_wal_writes)"
+    )
     connection.execute("SET checkpoint_threshold = '1TB'")
     connection.execute(f"SET temp_directory = {literal(f'{path}.spill')}")
-    return connection
+    connection.execute("ATTACH ':memory:' AS scratch")
+    return _set(connection, _IN_THE_WAREHOUSE)
+
+
+def cursor(connection: Connection) -> Connection:
+    """Return a second connection to what a `read_write()` one works on, for another thread."""
+    return _set(connection.cursor(), _OF_A_CURSOR | _IN_THE_WAREHOUSE)
 
 
 def arrow(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> pa.Table:
@@ -79,13 +99,16 @@ def literal(text: str) -> str:
 
 def _set_up(connection: Connection, memory_limit: str | None) -> Connection:
     settings: dict[str, Any] = {
-        "TimeZone": "UTC",
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "preserve_insertion_order": False,
     }
     if memory_limit or (memory_limit := os.environ.get("GITOPSLAB_MEMORY_LIMIT")):
         settings["memory_limit"] = memory_limit
+    return _set(connection, settings | _OF_A_CURSOR)
+
+
+def _set(connection: Connection, settings: dict[str, Any]) -> Connection:
     for name, value in settings.items():
         connection.execute(f"SET {name} = {value if isinstance(value, bool) else literal(value)}")
     return connection

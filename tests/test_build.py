@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from gitopslab import queries
+from gitopslab import database, queries
 from gitopslab.errors import LakeError, QueryError
 from gitopslab.lake import OBJECT_VERSIONS, Lake
 from gitopslab.warehouse import Warehouse, build
@@ -80,6 +80,33 @@ def test_an_entry_that_many_versions_repeat_is_one_row_and_the_first_saw_it(tmp_
     assert warehouse.sql("SELECT resource_version FROM argocd_application_sync").dicts() == [
         {"resource_version": "1"}
     ]
+
+
+def test_an_entry_that_one_version_lists_twice_is_one_row(warehouse_of):
+    first = {"id": 1, "revision": "a", "deployedAt": "2026-01-01T00:00:00Z"}
+    warehouse = warehouse_of([application(history=[first, first | {"revision": "b"}, first | {"id": 2}])])
+
+    syncs = warehouse.sql("SELECT sync_id, revision FROM argocd_application_sync ORDER BY sync_id").dicts()
+    assert syncs == [{"sync_id": 1, "revision": "a"}, {"sync_id": 2, "revision": "a"}]
+
+
+def test_a_warehouse_with_row_groups_of_another_size_is_built_on(tmp_path):
+    settings = project_settings(tmp_path)
+    lake = Lake(settings.lake.path)
+    lake.append(OBJECT_VERSIONS, [lake_row(application(version="1"))], "run")
+    build(settings)
+    path = settings.warehouse.path
+    copy = path.with_name("copy.duckdb")
+    with database.memory() as connection:
+        connection.execute(f"ATTACH '{path}' AS old (READ_ONLY)")
+        connection.execute(f"ATTACH '{copy}' AS copy (ROW_GROUP_SIZE 122880, STORAGE_VERSION 'v1.5.0')")
+        connection.execute("COPY FROM DATABASE old TO copy")
+    copy.replace(path)
+    lake.append(OBJECT_VERSIONS, [lake_row(application(version="2"))], "run")
+
+    assert not build(settings).is_full
+    with Warehouse(path) as warehouse:
+        assert count(warehouse, "argocd_application") == 2
 
 
 def test_values_that_do_not_fit_are_counted_and_shown(warehouse_of):

@@ -99,6 +99,19 @@ def test_the_same_versions_in_another_file_are_known_already(lake, tmp_path):
     assert (tally.landed_count, tally.known_count) == (1, 1)
 
 
+def test_every_batch_keeps_its_own_bodies(lake, tmp_path):
+    written = [json.dumps(application("a" * n, note="x" * (1_000 - n))) for n in (1, 20, 300)]
+
+    with Landing(lake, Origin("files", "dev", "file")) as landing:
+        for number, body in enumerate(written):
+            file = tmp_path / f"{number}.json"
+            file.write_text(body)
+            files.land([file], landing)
+            landing.flush()
+
+    assert sorted(bodies(lake)) == sorted(written)
+
+
 def test_a_version_of_another_cluster_is_another_version(lake, tmp_path):
     (tmp_path / "one.json").write_text(json.dumps(application("a")))
 

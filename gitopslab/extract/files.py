@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import compress
 from pathlib import Path
 
 import msgspec
@@ -138,20 +139,13 @@ class _File:
         rejects.clear()
 
     def _add(self, page: documents.Page) -> None:
-        kept = [
-            (header, body, line, event, seen or self.seen_at)
-            for header, body, line, event, seen in zip(
-                page.headers, page.bodies, page.lines, page.event_types, page.observed_at, strict=True
-            )
-            if not redaction.is_secret(header.api_version, header.kind)
-        ]
-        self.landing.refuse_secrets(len(page.bodies) - len(kept))
-        if not kept:
+        page = self._without_secrets(page)
+        if not page.bodies:
             return
-        headers, bodies, lines, events, times = zip(*kept, strict=True)
-        named = [_name(header.api_version, header.kind) for header in headers]
-        groups, versions, resources = zip(*named, strict=True)
-        self.object_count += len(kept)
+        headers = page.headers
+        groups, versions, resources = zip(*(_name(h.api_version, h.kind) for h in headers), strict=True)
+        times = [seen or self.seen_at for seen in page.observed_at]
+        self.object_count += len(headers)
         self.resources.update(zip(groups, resources, strict=True))
         self.first_seen, self.last_seen = min(self.first_seen, *times), max(self.last_seen, *times)
         self.landing.add(
@@ -164,12 +158,26 @@ class _File:
                 names=[header.metadata.name for header in headers],
                 uids=[header.metadata.uid for header in headers],
                 resource_versions=[header.metadata.resource_version for header in headers],
-                event_types=events,
+                event_types=page.event_types,
                 observed_at=times,
-                source_lines=lines,
-                bodies=bodies,
+                source_lines=page.lines,
+                bodies=page.bodies,
             ),
             self.source,
+        )
+
+    def _without_secrets(self, page: documents.Page) -> documents.Page:
+        is_kept = [not redaction.is_secret(header.api_version, header.kind) for header in page.headers]
+        if all(is_kept):
+            return page
+        self.landing.refuse_secrets(is_kept.count(False))
+        return documents.Page(
+            page.source,
+            bodies=list(compress(page.bodies, is_kept)),
+            headers=list(compress(page.headers, is_kept)),
+            lines=list(compress(page.lines, is_kept)),
+            event_types=list(compress(page.event_types, is_kept)),
+            observed_at=list(compress(page.observed_at, is_kept)),
         )
 
 

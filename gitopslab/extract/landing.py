@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import BytesIO
 from itertools import chain
-from threading import Lock
+from threading import Lock, local
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -140,6 +141,7 @@ class Landing:
         self._salt = email_salt
         self._known = database.memory()
         self._alone = Lock()
+        self._texts = _Texts()
         self._writer = ThreadPoolExecutor(_WRITERS, "landing")
         self._writing: list[Future[None]] = []
         self._waiting: list[tuple[str, Batch]] = []
@@ -264,11 +266,11 @@ class Landing:
         sources = [source for source, batch in batches for _ in batch.bodies]
         identities = _identities(joined)
         places = self._new_places(joined, identities)
-        if not places:
+        if not len(places):
             return
         rows = self._table(joined, identities, sources)
         if len(places) < len(rows):
-            rows = rows.take(pa.array(places))
+            rows = rows.take(places)
         redacted = redaction.redact(rows["body"], salt=self._salt)
         rows = rows.set_column(rows.schema.get_field_index("body"), "body", redacted.bodies)
         rows = rows.append_column("redaction_count", redacted.counts)
@@ -280,7 +282,7 @@ class Landing:
             for group in groups:
                 self.tally.kinds[group["api_group"], group["resource"]] += group["count_all"]
 
-    def _new_places(self, batch: Batch, identities: _Identities) -> list[int]:
+    def _new_places(self, batch: Batch, identities: _Identities) -> pa.ChunkedArray:
         """Return where in `batch` the versions are that the lake does not hold yet, each once."""
         count = len(batch.bodies)
         keys = {
@@ -288,23 +290,20 @@ class Landing:
             "resource": pa.array(batch.resources, pa.string()),
             "uid": pa.array(identities.uids, pa.string()),
             "resource_version": pa.array(identities.resource_versions, pa.string()),
-            "place": pa.array(range(count), pa.int64()),
+            "place": pa.array(np.arange(count)),
         }
         key = ", ".join(VERSION_KEY)
         with self._alone:
             self._known.register("batch", pa.table(keys))
-            found = database.arrow(
-                self._known,
-                f"SELECT min(place) AS place FROM batch ANTI JOIN known_version USING ({key})"
-                f" GROUP BY {key} ORDER BY place",
-            )
             self._known.execute(
-                f"INSERT INTO known_version SELECT DISTINCT {key} FROM batch"
-                f" ANTI JOIN known_version USING ({key})"
+                f"CREATE OR REPLACE TEMP TABLE new_version AS SELECT {key}, min(place) AS place"
+                f" FROM batch ANTI JOIN known_version USING ({key}) GROUP BY {key}"
             )
             self._known.unregister("batch")
-            self.tally.known_count += count - len(found)
-        return found["place"].to_pylist()  # type: ignore[no-any-return]
+            self._known.execute(f"INSERT INTO known_version SELECT {key} FROM new_version")
+            places = database.arrow(self._known, "SELECT place FROM new_version ORDER BY place")["place"]
+            self.tally.known_count += count - len(places)
+        return places
 
     def _table(self, batch: Batch, identities: _Identities, sources: list[str]) -> pa.Table:
         count = len(batch.bodies)
@@ -330,7 +329,7 @@ class Landing:
             "observed_at": pa.array(batch.observed_at, pa.timestamp("us", tz="UTC")),
             "source": pa.array(sources, pa.string()),
             "source_line": pa.array(batch.source_lines, pa.int64()),
-            "body": _texts(batch.bodies),
+            "body": self._texts.array(batch.bodies),
         }
         return pa.table(columns)
 
@@ -358,11 +357,23 @@ class Landing:
 _SMALL = (REJECTS, COVERAGE, LANDED_FILES)
 
 
-def _texts(bodies: Sequence[bytes]) -> pa.StringArray:
-    """Return bodies as Arrow text, by one copy; whoever read them has checked that they are UTF-8."""
-    ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
-    offsets = np.concatenate(([0], ends)).astype(np.int32)
-    return pa.StringArray.from_buffers(len(bodies), pa.py_buffer(offsets), pa.py_buffer(b"".join(bodies)))
+class _Texts(local):
+    """Memory for the bodies one thread writes, taken once: fresh pages cost more than the copying does.
+
+    An array lasts until its thread asks for the next one.
+    """
+
+    def __init__(self) -> None:
+        self._memory = BytesIO()
+
+    def array(self, bodies: Sequence[bytes]) -> pa.StringArray:
+        """Return bodies as Arrow text, by one copy; whoever read them has checked that they are UTF-8."""
+        ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
+        offsets = np.concatenate(([0], ends)).astype(np.int32)
+        self._memory.seek(0)
+        self._memory.writelines(bodies)
+        texts = pa.py_buffer(self._memory.getbuffer())
+        return pa.StringArray.from_buffers(len(bodies), pa.py_buffer(offsets), texts)
 
 
 def _no_rows() -> dict[str, list[dict[str, Any]]]:

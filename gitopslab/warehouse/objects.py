@@ -1,6 +1,7 @@
 """Object versions of new lake files, into `object_version` and the typed tables."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from gitopslab import database, queries
 from gitopslab.errors import QueryError
@@ -10,8 +11,10 @@ from gitopslab.warehouse import typed
 from gitopslab.warehouse.schema import Progress, execute, parse, see_nothing
 
 # What is typed at once: large enough to be quick, small enough to stay within the memory limit.
-_CHUNK_BYTES = 24 << 20
+_CHUNK_BYTES = 48 << 20
 _CHUNK_FILES = 1_000
+# Typed queries run side by side, since half of what one does keeps a single core busy.
+_TYPING_THREADS = 2
 _KEY = ", ".join(VERSION_KEY)
 
 # One number that puts versions in the order they were seen in, and within one instant in the API server's.
@@ -63,19 +66,17 @@ class ObjectAdder:
             progress("typing objects", done, len(files))
 
     def _add_chunk(self, files: list[str]) -> None:
-        source = database.parquet(files)
-        rows = f"(SELECT * REPLACE ({self._cluster_uid()} AS cluster_uid) FROM {source})"
         self.db.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE new_version AS
-            SELECT * EXCLUDE (body) FROM {rows} ANTI JOIN object_version USING ({_KEY})
+            SELECT * EXCLUDE (body) FROM {self._rows(files)} ANTI JOIN object_version USING ({_KEY})
             QUALIFY row_number() OVER (
                 PARTITION BY {_KEY} ORDER BY observed_at, filename, file_row_number
             ) = 1
             """
         )
         [(new, of)] = self.db.execute(
-            f"SELECT (SELECT count(*) FROM new_version), (SELECT count(*) FROM {source})"
+            f"SELECT (SELECT count(*) FROM new_version), (SELECT count(*) FROM {database.parquet(files)})"
         ).fetchall()
         if not new:
             return
@@ -83,10 +84,14 @@ class ObjectAdder:
         self.db.execute(
             "INSERT INTO object_version BY NAME SELECT * EXCLUDE (filename, file_row_number) FROM new_version"
         )
+        rows = self._rows(files)
         if new < of:
             rows += " SEMI JOIN new_version USING (filename, file_row_number)"
-        for query in self._parse(rows):
-            self._type(query)
+        with ThreadPoolExecutor(_TYPING_THREADS) as threads:
+            list(threads.map(self._type, self._parse(rows)))
+
+    def _rows(self, files: list[str]) -> str:
+        return f"(SELECT * REPLACE ({self._cluster_uid()} AS cluster_uid) FROM {database.parquet(files)})"
 
     def _cluster_uid(self) -> str:
         """Return SQL for the uid of a row's cluster: the one known by now where the row has only a name."""
@@ -118,7 +123,7 @@ class ObjectAdder:
                 f"INSERT INTO unreadable_value SELECT '{query.name}', unnest(misshapen), cluster_uid, uid,"
                 f" resource_version, NULL FROM {query.name} WHERE len(misshapen) > 0"
             )
-            self._write(misshapen, query, "unreadable_value")
+            self._write(self.db, misshapen, query, "unreadable_value")
         names = {query.name for query in parsed}
         found = [query for query in queries.room("typed") if names & set(query.reads)]
         self._empty({name for query in found for name in query.reads} - names)
@@ -142,36 +147,58 @@ class ObjectAdder:
             parse(self.db, queries.query(name))
 
     def _type(self, query: Query) -> None:
-        if typed.is_per_version(query):
-            self._write(f"INSERT INTO {query.name} BY NAME\n{query.sql}", query, query.name)
-        else:
-            self._add_first_seen(query)
-        if lost := typed.unreadable_values(query):
-            self._write(f"INSERT INTO unreadable_value BY NAME\n{lost}", query, "unreadable_value")
+        with database.cursor(self.db) as db:
+            if typed.is_per_version(query):
+                self._write(db, f"INSERT INTO {query.name} BY NAME\n{query.sql}", query, query.name)
+            else:
+                self._add_first_seen(db, query)
+            if lost := typed.unreadable_values(query):
+                self._write(db, f"INSERT INTO unreadable_value BY NAME\n{lost}", query, "unreadable_value")
 
-    def _add_first_seen(self, query: Query) -> None:
+    def _add_first_seen(self, db: database.Connection, query: Query) -> None:
         """Add the rows whose grain is new, each as the first version showed it."""
         grain = ", ".join(query.grain)
-        same = " AND ".join(f"kept.{column} IS NOT DISTINCT FROM seen.{column}" for column in query.grain)
-        execute(self.db, f"CREATE OR REPLACE TEMP TABLE seen AS\n{query.sql}", query)
+        keys = ", ".join(dict.fromkeys((*query.grain, "observed_at", "resource_version")))
         # Keys are looked at by themselves, since most versions repeat what an earlier one showed.
-        self.db.execute(
+        seen = execute(
+            db, f"CREATE OR REPLACE TEMP TABLE seen AS SELECT {keys} FROM (\n{query.sql}\n)", query
+        )
+        if not seen:
+            return
+        first = execute(
+            db,
             f"""
             CREATE OR REPLACE TEMP TABLE first_seen AS
-            SELECT arg_min(rowid, {_VERSION_ORDER}) AS place FROM seen
-            WHERE NOT EXISTS (SELECT 1 FROM {query.name} AS kept WHERE {same})
+            SELECT {grain}, arg_min(resource_version, {_VERSION_ORDER}) AS resource_version FROM seen
+            WHERE NOT EXISTS (SELECT 1 FROM {query.name} AS kept WHERE {_same_row(query, "kept", "seen")})
             GROUP BY {grain}
-            """
+            """,
+            query,
         )
-        [(seen, first)] = self.db.execute(
-            "SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM first_seen)"
-        ).fetchall()
-        chosen = "" if first == seen else " WHERE rowid IN (SELECT place FROM first_seen)"
-        self._write(f"INSERT INTO {query.name} BY NAME SELECT * FROM seen{chosen}", query, query.name)
+        if not first:
+            return
+        rows = query.sql
+        if first < seen:
+            # One version may list an entry twice.
+            rows = f"""
+                SELECT shown.* FROM (\n{query.sql}\n) AS shown
+                JOIN first_seen ON first_seen.resource_version = shown.resource_version
+                    AND {_same_row(query, "first_seen", "shown")}
+                QUALIFY row_number() OVER (PARTITION BY {_columns(query, "shown")} ORDER BY shown) = 1
+            """
+        self._write(db, f"INSERT INTO {query.name} BY NAME\n{rows}", query, query.name)
 
-    def _write(self, sql: str, query: Query, table: str) -> None:
-        if execute(self.db, sql, query):
+    def _write(self, db: database.Connection, sql: str, query: Query, table: str) -> None:
+        if execute(db, sql, query):
             self.changed.add(table)
+
+
+def _same_row(query: Query, one: str, other: str) -> str:
+    return " AND ".join(f"{one}.{column} IS NOT DISTINCT FROM {other}.{column}" for column in query.grain)
+
+
+def _columns(query: Query, table: str) -> str:
+    return ", ".join(f"{table}.{column}" for column in query.grain)
 
 
 def _chunks(files: list[LakeFile]) -> Iterator[list[LakeFile]]:

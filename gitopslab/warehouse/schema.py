@@ -29,8 +29,8 @@ def see_nothing(db: database.Connection) -> None:
 
 
 def parse(db: database.Connection, query: Query) -> None:
-    """Put what a parsed query selects from `object_versions` into a table that lasts as long as `db`."""
-    execute(db, f"CREATE OR REPLACE TEMP TABLE {query.name} AS\n{typed.parsed_with_shape(query)}", query)
+    """Put what a parsed query selects from `object_versions` into a table that every cursor of `db` sees."""
+    execute(db, f"CREATE OR REPLACE TABLE scratch.{query.name} AS\n{typed.parsed_with_shape(query)}", query)
 
 
 def decide(db: database.Connection, progress: Progress, changed: Collection[str] | None = None) -> None:

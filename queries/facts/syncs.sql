@@ -13,13 +13,23 @@
 -- It rolls back (`is_rollback`) when it deploys revisions that an earlier one, not the last, had.
 -- Mirrors whose original was landed too are left out.
 
-WITH ordered AS (
+WITH first_deployments AS (
+    SELECT cluster_uid, uid, revisions_text, min(deployed_at) AS first_deployed_at
+    FROM argocd_application_sync
+    GROUP BY cluster_uid, uid, revisions_text
+),
+
+ordered AS (
     SELECT
         sync.*,
+        first_deployments.first_deployed_at,
         lag(sync.revisions_text) OVER history AS previous_revisions_text,
-        lag(sync.sync_id) OVER history AS previous_sync_id,
-        min(sync.deployed_at) OVER (PARTITION BY sync.cluster_uid, sync.uid, sync.revisions_text) AS first_deployed_at
+        lag(sync.sync_id) OVER history AS previous_sync_id
     FROM argocd_application_sync AS sync
+    JOIN first_deployments
+        ON first_deployments.cluster_uid = sync.cluster_uid
+        AND first_deployments.uid = sync.uid
+        AND first_deployments.revisions_text IS NOT DISTINCT FROM sync.revisions_text
     WINDOW history AS (PARTITION BY sync.cluster_uid, sync.uid ORDER BY sync.deployed_at, sync.sync_id)
 )
 
