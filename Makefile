@@ -48,8 +48,9 @@ lint: install ## Check style, types and layers
 	$(BIN)/lint-imports
 
 .PHONY: bench
-bench: install ## Measure landing beside DuckDB's own speed and dlt's
+bench: install ## Measure landing beside DuckDB's own speed and dlt's, and memory
 	$(BIN)/python tests/benchmarks/landing.py
+	$(BIN)/python -m tests.benchmarks.memory
 
 .PHONY: lab
 lab: install ## Install JupyterLab too, and open the notebooks in it
