@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -235,8 +237,6 @@ def test_coverage_says_what_each_file_showed_and_when(lake, tmp_path):
 
 
 def test_a_file_that_does_not_say_when_was_seen_when_it_last_changed(lake, tmp_path):
-    import os
-
     file = tmp_path / "a.json"
     file.write_text(json.dumps(application("a")))
     os.utime(file, (1_800_000_000, 1_800_000_000))
@@ -270,6 +270,46 @@ def test_a_file_is_noted_when_it_was_read_to_its_end(lake, tmp_path):
         "reject_count": 0,
         "size_bytes": (tmp_path / "a.json.gz").stat().st_size,
     }
+
+
+def test_what_was_rejected_for_want_of_a_kind_is_read_once_the_kind_is_given(lake, tmp_path):
+    nameless = {key: value for key, value in application("a").items() if key not in ("apiVersion", "kind")}
+    (tmp_path / "a.json").write_text(json.dumps(nameless))
+
+    assert land(lake, tmp_path / "a.json").tally.reject_count == 1
+    assert land(lake, tmp_path / "a.json").tally.object_count == 0
+    assert (
+        land(lake, tmp_path / "a.json", assume=("argoproj.io/v1alpha1", "Application")).tally.landed_count
+        == 1
+    )
+
+
+def test_a_pipe_is_read_and_never_taken_for_known(lake, tmp_path):
+    pipe = tmp_path / "pipe.ndjson"
+    os.mkfifo(pipe)
+    for version in ("1", "2"):
+        writer = Thread(target=pipe.write_text, args=(json.dumps(application("a", version)) + "\n",))
+        writer.start()
+        assert land(lake, pipe).tally.landed_count == 1
+        writer.join()
+
+    assert len(bodies(lake)) == 2
+    assert rows(lake, LANDED_FILES, "source") == []
+
+
+def test_a_file_that_went_on_while_it_was_read_is_read_again(lake, tmp_path):
+    file = tmp_path / "log.ndjson"
+    file.write_text(json.dumps(application("a", "1")) + "\n")
+
+    def append(_: int) -> None:
+        if file.read_text().count("\n") == 1:
+            with file.open("a") as stream:
+                stream.write(json.dumps(application("a", "2")) + "\n")
+
+    with Landing(lake, Origin("files", "dev", "file")) as landing:
+        files.land([file], landing, progress=append)
+
+    assert rows(lake, LANDED_FILES, "source") == []
 
 
 def test_thousands_of_small_files_make_few_files_in_the_lake(lake, tmp_path):

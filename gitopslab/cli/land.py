@@ -30,7 +30,8 @@ def register(app: typer.Typer) -> None:
 )
 def files(
     paths: Annotated[
-        list[Path], typer.Argument(help="Files and folders; folders are searched for JSON and YAML.")
+        list[Path],
+        typer.Argument(help="Files, folders (searched for JSON and YAML), or `-` for standard input."),
     ],
     cluster: Annotated[
         str,
@@ -66,6 +67,7 @@ def files(
     name = cluster or _only(configured)
     seen_at = parse_time(observed_at) if observed_at else None
     assume = _assumed(kind) if kind else None
+    paths = [Path("/dev/stdin") if path == Path("-") else path for path in paths]
     items = list(documents.find(paths))
     found = [item for item in items if isinstance(item, Path)]
     for reason, count in sorted(Counter(item.reason for item in items if not isinstance(item, Path)).items()):

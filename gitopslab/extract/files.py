@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import compress
 from pathlib import Path
+from stat import S_ISREG
 
 import msgspec
 
@@ -27,17 +28,18 @@ Progress = Callable[[int], None]
 
 
 class Known(msgspec.Struct, frozen=True):
-    """The files of a cluster that were read before: content hashes, by size."""
+    """The files of a cluster that were read before: rejects in each by content hash, by size."""
 
-    by_size: dict[int, set[str]]
+    by_size: dict[int, dict[str, int]]
 
     @classmethod
     def of(cls, lake: Lake, cluster: str) -> "Known":
         """Return what `lake` knows of `cluster`."""
-        by_size: dict[int, set[str]] = {}
-        for table in lake.read(LANDED_FILES, ["size_bytes", "sha256"], cluster):
+        by_size: dict[int, dict[str, int]] = {}
+        for table in lake.read(LANDED_FILES, ["size_bytes", "sha256", "reject_count"], cluster):
             for row in table.to_pylist():
-                by_size.setdefault(row["size_bytes"], set()).add(row["sha256"])
+                # The last word counts: a second reading, with a kind to assume, may have read the rest.
+                by_size.setdefault(row["size_bytes"], {})[row["sha256"]] = row["reject_count"]
         return cls(by_size)
 
 
@@ -86,17 +88,19 @@ def land(
 class _File:
     def __init__(self, path: Path, landing: Landing, how: Reading) -> None:
         self.path, self.landing, self.how = path, landing, how
-        stat = path.stat()
-        self.size_bytes = stat.st_size
-        self.seen_at = how.observed_at or datetime.fromtimestamp(stat.st_mtime, UTC)
+        self.stat = path.stat()
+        self.size_bytes = self.stat.st_size
+        # A pipe can be read once, and says neither its size nor when it was written.
+        self.is_kept = S_ISREG(self.stat.st_mode)
+        written_at = datetime.fromtimestamp(self.stat.st_mtime, UTC) if self.is_kept else datetime.now(UTC)
+        self.seen_at = how.observed_at or written_at
         self.source = redaction.redact_text(path.as_posix())
         self.object_count = self.reject_count = 0
         self.resources: Counter[tuple[str, str]] = Counter()
         self.first_seen, self.last_seen = self.seen_at, self.seen_at
 
     def land(self, known: Known, progress: Progress | None) -> FileOutcome:
-        digest = self._digest() if self.size_bytes in known.by_size else ""
-        if digest and digest in known.by_size[self.size_bytes]:
+        if self._is_known(known):
             if progress:
                 progress(self.size_bytes)
             return FileOutcome(self.path, 0, 0, is_known=True)
@@ -124,10 +128,25 @@ class _File:
                 for (group, resource), count in sorted(self.resources.items())
             ]
         )
-        digest = digest or self._digest()
-        self.landing.note_file(self.source, self.size_bytes, digest, self.object_count, self.reject_count)
-        known.by_size.setdefault(self.size_bytes, set()).add(digest)
+        self._note(known)
         return FileOutcome(self.path, self.object_count, self.reject_count, is_known=False)
+
+    def _is_known(self, known: Known) -> bool:
+        """Return whether reading the file again would show nothing new."""
+        if not self.is_kept or self.size_bytes not in known.by_size:
+            return False
+        reject_count = known.by_size[self.size_bytes].get(self._digest())
+        # What could not be read without knowing its kind may be read with it.
+        return reject_count is not None and not (reject_count and self.how.assume)
+
+    def _note(self, known: Known) -> None:
+        """Note that the file was read to its end, unless it went on while it was read."""
+        now = self.path.stat()
+        if not self.is_kept or (now.st_size, now.st_mtime_ns) != (self.size_bytes, self.stat.st_mtime_ns):
+            return
+        digest = self._digest()
+        self.landing.note_file(self.source, self.size_bytes, digest, self.object_count, self.reject_count)
+        known.by_size.setdefault(self.size_bytes, {})[digest] = self.reject_count
 
     def _digest(self) -> str:
         with self.path.open("rb") as stream:
