@@ -9,6 +9,7 @@ import typer
 from gitopslab.cli import output
 from gitopslab.errors import UsageError
 from gitopslab.window import parse_time
+from gitopslab.world.scale import ScenarioName
 
 if TYPE_CHECKING:
     from gitopslab.world.watching import Gap
@@ -50,6 +51,13 @@ def generate(
         float, typer.Option(min=0, max=1, help="Share of events that come twice.")
     ] = 0,
     reorder_seconds: Annotated[float, typer.Option(min=0, help="How late an event may be written.")] = 0,
+    incidents: Annotated[
+        bool, typer.Option("--incidents/--no-incidents", help="Whether anything goes wrong on purpose.")
+    ] = True,
+    scenario: Annotated[
+        ScenarioName | None,
+        typer.Option(help="A piece of history for the capacity to play, instead of work of its own."),
+    ] = None,
 ) -> None:
     """Write a simulated platform: what was seen of it, its repositories, its database, and the truth."""
     from gitopslab.world import platform
@@ -72,6 +80,8 @@ def generate(
             out,
             api_release=api_release,
             watching=watching,
+            incidents=incidents,
+            scenario=scenario,
             progress=lambda share: shown.update(bar, completed=share),
         )
     typer.echo(

@@ -55,7 +55,7 @@ class ControllerMetrics:
         info = (
             *application,
             "true",
-            status["history"][-1]["source"]["repoURL"],
+            status["sync"]["comparedTo"]["source"]["repoURL"],
             _SERVER,
             spec["destination"]["namespace"],
             status["sync"]["status"],

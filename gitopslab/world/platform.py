@@ -10,8 +10,10 @@ from typing import Literal
 from gitopslab.errors import UsageError
 from gitopslab.world.activity import ActivityStream, InventoryKeeper
 from gitopslab.world.apiserver import ApiServer
+from gitopslab.world.capacity.artefacts import Artefacts
 from gitopslab.world.capacity.objects import CURRENT, OLDER
 from gitopslab.world.capacity.plane import CapacityOptions, CapacityPlane
+from gitopslab.world.capacity.scenarios import SCENARIOS
 from gitopslab.world.clock import DAY, MINUTE, WEEK, Clock, moment
 from gitopslab.world.delivery.commits import CONFIG_URL
 from gitopslab.world.delivery.plane import DeliveryPlane
@@ -20,11 +22,12 @@ from gitopslab.world.emit.gitrepos import ConfigRepository, SourceRepository
 from gitopslab.world.emit.inventory import InventoryLog
 from gitopslab.world.emit.postgres import PostgresDump
 from gitopslab.world.emit.prometheus import MetricsLog
+from gitopslab.world.incidents.script import TRACKS, Incidents, schedule
 from gitopslab.world.metering import ControllerMetrics
 from gitopslab.world.random import stream
-from gitopslab.world.scale import CLUSTERS, SCALES, Scale, ScaleName
+from gitopslab.world.scale import CLUSTERS, SCALES, Scale, ScaleName, ScenarioName
 from gitopslab.world.settings_file import settings_toml
-from gitopslab.world.truth import INCIDENT, WATCH_GAP, Truth
+from gitopslab.world.truth import WATCH_GAP, Truth
 from gitopslab.world.watching import Watcher, Watching
 
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -45,6 +48,8 @@ class Platform:
         out: An existing folder that everything is written to.
         api_release: Which releases its controllers are of.
         watching: How well its clusters are watched.
+        incidents: Whether anything goes wrong on purpose.
+        scenario: A piece of history that its capacity plays instead of its own work; None for none.
         files: Closes what is open at the end of the world, or when something goes wrong.
     """
 
@@ -57,13 +62,14 @@ class Platform:
         out: Path,
         api_release: ApiRelease,
         watching: Watching,
+        incidents: bool = True,
+        scenario: ScenarioName | None = None,
         files: ExitStack,
     ) -> None:
         self.clock = Clock(START.timestamp())
         self._ends_at = self.clock.now + weeks * WEEK
         self._truth = files.enter_context(Truth(out / "truth"))
         self._truth.open(WATCH_GAP)
-        self._truth.open(INCIDENT)
         for folder in ("git", "inventory"):
             (out / folder).mkdir()
         source = files.enter_context(SourceRepository(out / "git" / "workflow-builder.git"))
@@ -102,13 +108,27 @@ class Platform:
             ends_at=self._ends_at,
             is_current=api_release == "current",
         )
+        self._scenario = SCENARIOS[scenario] if scenario else None
+        options = CapacityOptions(api_version=CURRENT if api_release == "current" else OLDER)
+        self._capacity_cluster = self._scenario.cluster if self._scenario else "dev"
         self.capacity = CapacityPlane(
-            self.clusters["dev"],
+            self.clusters[self._capacity_cluster],
             seed=seed,
             truth=self._truth,
             sink=self._dump,
             scale=scale,
-            options=CapacityOptions(api_version=CURRENT if api_release == "current" else OLDER),
+            options=self._scenario.options(options) if self._scenario else options,
+            artefacts=Artefacts(out / "swebench"),
+        )
+        tracks = [track for track in TRACKS if track != "capacity" or not self._scenario]
+        self._incidents = Incidents(
+            schedule(seed, self.clock.now, self._ends_at, tracks) if incidents else (),
+            seed,
+            self.clock,
+            self.clusters,
+            delivery_plane=self.delivery,
+            capacity_plane=self.capacity,
+            truth=self._truth,
         )
         self._scrapes = {name: self._scraped(name, files, out) for name in CLUSTERS}
         self._scrape_seconds = scale.scrape_seconds
@@ -119,6 +139,9 @@ class Platform:
         started_at = self.clock.now
         self.delivery.start()
         self.capacity.start()
+        if self._scenario:
+            self._scenario.start(self.capacity)
+        self._incidents.start()
         self._scrape()
         self.clock.after(MINUTE, self._inventory.fetch)
         while self.clock.now < self._ends_at:
@@ -127,6 +150,7 @@ class Platform:
                 progress((self.clock.now - started_at) / (self._ends_at - started_at))
         self.delivery.close()
         self.capacity.close()
+        self._incidents.close()
         for watcher in self._watchers.values():
             watcher.close(self.clock.now)
 
@@ -144,7 +168,9 @@ class Platform:
         """Scrape every cluster now, and again later."""
         for cluster, (metrics, log) in self._scrapes.items():
             samples = metrics.scrape()
-            for sample in chain(samples, self.capacity.scrape()) if cluster == "dev" else samples:
+            for sample in (
+                chain(samples, self.capacity.scrape()) if cluster == self._capacity_cluster else samples
+            ):
                 log.add(sample)
         self.clock.after(self._scrape_seconds, self._scrape)
 
@@ -161,6 +187,8 @@ def generate(  # noqa: PLR0913 - what makes one world differ from another
     *,
     api_release: ApiRelease = "current",
     watching: Watching | None = None,
+    incidents: bool = True,
+    scenario: ScenarioName | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Write a world into `out`, and return how many object versions were seen of it.
@@ -174,6 +202,8 @@ def generate(  # noqa: PLR0913 - what makes one world differ from another
         out: A folder that does not exist yet, or is empty.
         api_release: Which releases its controllers are of.
         watching: How well its clusters are watched; perfectly, if nothing is said.
+        incidents: Whether anything goes wrong on purpose.
+        scenario: A piece of history, of `scenarios.SCENARIOS`, that its capacity plays; None for none.
         progress: Told which share of the world's time has passed.
 
     Raises:
@@ -192,6 +222,8 @@ def generate(  # noqa: PLR0913 - what makes one world differ from another
             out=out,
             api_release=api_release,
             watching=watching or Watching(),
+            incidents=incidents,
+            scenario=scenario,
             files=files,
         )
         platform.run(progress)

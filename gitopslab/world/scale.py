@@ -4,6 +4,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 ScaleName = Literal["small", "medium", "large"]
+ScenarioName = Literal[
+    "historic-25-of-25",
+    "bundle-48",
+    "bundle-42",
+    "bundle-41",
+    "bundle-34",
+    "bundle-30",
+    "dev-24-kimi",
+    "dev-64-deepseek",
+    "dev-72-kimi",
+    "dev-177-profile-timeouts",
+    "ryzen-3-to-2",
+    "ryzen-unschedulable",
+    "astropy-0-of-10",
+    "astropy-4-of-10",
+]
+"""A piece of the platform's history; `capacity/scenarios.py` tells each."""
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ INCIDENT = TruthTable(
     (
         ("incident_id", pa.string()),
         ("kind", pa.string()),  # the signature's key in the catalogue
+        ("class", pa.string()),  # fault, benign, latency
         ("is_benign", pa.bool_()),
         ("cluster", pa.string()),
         ("environment", pa.string()),
@@ -103,6 +104,19 @@ INCIDENT = TruthTable(
         ("cause_change_id", pa.string()),
         ("started_at", _TIME),
         ("ended_at", _TIME),  # NULL: not at the end of the world
+    ),
+)
+
+INCIDENT_EFFECT = TruthTable(
+    "incident_effect",
+    "One object that an incident affects.",
+    (
+        ("incident_id", pa.string()),
+        ("cluster", pa.string()),
+        ("kind", pa.string()),
+        ("namespace", pa.string()),
+        ("name", pa.string()),
+        ("uid", pa.string()),
     ),
 )
 

@@ -21,6 +21,7 @@ from gitopslab.world.capacity.models import DEEPSEEK, KIMI, Task
 from gitopslab.world.capacity.plane import CapacityOptions, CapacityPlane
 from gitopslab.world.capacity.runs import Fate, Faults, Outcome, RunPlan, nanoid
 from gitopslab.world.clock import HOUR
+from gitopslab.world.scale import ScenarioName
 
 NO_FAULTS = Faults(0, 0, 0, 0)
 
@@ -179,7 +180,7 @@ def _astropy(resolved: int) -> Callable[[Sequence[Task]], RunPlan]:
 _LONE_DEV = dev(borrowing=NOTHING)
 _RAMP_DEV = dev(benchmark=RAMP_QUOTA, borrowing=NOTHING)
 
-SCENARIOS: Mapping[str, Scenario] = {
+SCENARIOS: Mapping[ScenarioName, Scenario] = {
     "historic-25-of-25": Scenario(
         "25 instances, 25 at once; 9 evaluators of 24; 13 resolved, 7 not, 5 without a patch",
         "dev",

@@ -86,7 +86,7 @@ class Application:
         self._failed_revision = ""
         self._operation_started_at = 0.0
         self._syncing: Target | None = None
-        self._is_refreshing = self._is_mirroring = self._is_stopped = False
+        self._is_refreshing = self._is_mirroring = self._is_stopped = self._is_seized = False
         self.item = applications.application(name, plane.environment)
         self.item["status"] = applications.first_status(
             self.item, revision=target.revision, image=self._live.image, now=self._clock.now
@@ -106,6 +106,36 @@ class Application:
     def is_degraded(self) -> bool:
         """Whether its health is Degraded."""
         return bool(self.item["status"]["health"]["status"] == "Degraded")
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it runs what it is asked to, and nothing is under way."""
+        status = self.item["status"]
+        is_quiet = (status["sync"]["status"], status["health"]["status"]) == ("Synced", "Healthy")
+        is_done = self._live == self.good == self.target.releases[self.name] and self._syncing is None
+        return is_quiet and is_done and not self._is_seized and not self._is_stopped
+
+    def seize(self) -> None:
+        """Start no operation until `free` is called: whoever calls this writes the status."""
+        self._is_seized = True
+
+    def show(self, *, sync: str = "", health: str = "", message: str = "") -> None:
+        """Write the status with another sync status, or another health and why."""
+        if sync:
+            self._set_sync(sync)
+        if health:
+            self._set_health(health, message)
+        self.write()
+
+    def free(self) -> None:
+        """Be healthy again, and see what was asked for meanwhile."""
+        self._is_seized = False
+        self.item["status"].pop("conditions", None)
+        if self._is_stopped:
+            return
+        is_wanted = self.target.releases[self.name] == self._live
+        self.show(sync="Synced" if is_wanted else "OutOfSync", health="Healthy")
+        self._end_operation()
 
     def move(self, target: Target) -> None:
         """Learn at the next poll that the environment asks for `target`."""
@@ -134,7 +164,10 @@ class Application:
         status["reconciledAt"] = self._clock.stamp()
         status["sync"]["revision"] = target.revision
         if target.releases[self.name] == self._live:
-            self._set_sync("Synced")
+            if not self._is_seized:
+                self._set_sync("Synced")
+        elif self._is_seized:
+            self._set_sync("OutOfSync")
         else:
             self._set_sync("OutOfSync")
             if self._syncing is None and target.revision != self._failed_revision:
@@ -205,7 +238,7 @@ class Application:
         if count < RETRY_LIMIT:
             wait_seconds = min(5 * 2.0**count, 180)
             state["message"] = (
-                f"{failure}. Retrying attempt #{count + 1} at {_clock_time(now + wait_seconds)}."
+                f"{failure}. Retrying attempt #{count + 1} at {kitchen_time(now + wait_seconds)}."
             )
             state["retryCount"] = count + 1
             self.write()
@@ -371,7 +404,7 @@ class Application:
         self._plane.hub.patch_status(self._mirror, manager=PRINCIPAL)
 
 
-def _clock_time(time: float) -> str:
+def kitchen_time(time: float) -> str:
     """Return a time as Go prints it with time.Kitchen, which is what the retry message has: `3:04PM`."""
     at = moment(time)
     return f"{at.hour % 12 or 12}:{at.minute:02d}{'AM' if at.hour < _NOON else 'PM'}"

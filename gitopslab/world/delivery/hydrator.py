@@ -1,9 +1,10 @@
 """Argo CD's source hydrator: what is on main becomes manifests on the proposed branch of an environment."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from gitopslab.world.apiserver import Object
-from gitopslab.world.clock import Clock, stamp
+from gitopslab.world.clock import Action, Clock, stamp
 from gitopslab.world.delivery.argocd import Application
 from gitopslab.world.delivery.changes import Journal
 from gitopslab.world.delivery.commits import DryCommit, Hydrated, Release
@@ -53,7 +54,8 @@ class Hydrator:
         self._tells_compared = tells_compared
         self._random = stream(seed, "hydrator", environment.name)
         self._phase = self._random.uniform(0, _POLL_SECONDS)
-        self._is_waiting = self._is_stopped = False
+        self._is_waiting = self._is_stopped = self._is_held = False
+        self._held: Action | None = None
         base = self._repository.begin(environment.branch, clock.now)
         self._tip = self._commit(config.head, self._wanted(), {}, base)
 
@@ -74,6 +76,17 @@ class Hydrator:
         """Do nothing any more."""
         self._is_stopped = True
 
+    def hold(self) -> None:
+        """Hang in the next hydration until `release` is called."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """Finish the hydration that hangs, if any."""
+        self._is_held = False
+        held, self._held = self._held, None
+        if held is not None:
+            held()
+
     def _begin(self) -> None:
         if self._is_stopped:
             return
@@ -93,6 +106,9 @@ class Hydrator:
 
     def _finish(self, dry: DryCommit, wanted: Mapping[str, Release], started_at: str) -> None:
         if self._is_stopped:
+            return
+        if self._is_held:
+            self._held = partial(self._finish, dry, wanted, started_at)
             return
         self._is_waiting = False
         before = self._tip

@@ -43,6 +43,7 @@ class DeliveryPlane:
         applications: By environment and name.
         builds: The outer loop.
         config: The main branch of the config repository.
+        hydrators: By environment.
         strategies: By environment.
     """
 
@@ -86,7 +87,7 @@ class DeliveryPlane:
             ends_at=ends_at,
         )
         self.applications: dict[str, dict[str, Application]] = {name: {} for name in self._environments}
-        self._hydrators = {
+        self.hydrators = {
             environment.name: self._hydrator(environment, config, is_current=is_current)
             for environment in ENVIRONMENTS
             if environment.branch
@@ -105,7 +106,7 @@ class DeliveryPlane:
         standing.create(
             self._clusters, [application.item for application in self.applications["dev"].values()]
         )
-        self.config.listeners += [hydrator.notice for hydrator in self._hydrators.values()]
+        self.config.listeners += [hydrator.notice for hydrator in self.hydrators.values()]
         self.config.listeners.append(self._follow_main)
         for environment in ENVIRONMENTS:
             if environment.stopped_from < 1:
@@ -134,7 +135,7 @@ class DeliveryPlane:
         )
         target = Target(self.config.head.sha, dict(self.config.releases[environment.name]))
         if environment.branch:
-            tip = self._hydrators[environment.name].tip
+            tip = self.hydrators[environment.name].tip
             target = Target(self.strategies[environment.name].active_sha(environment.name), tip.releases)
         names = (
             COMPONENTS
@@ -165,7 +166,7 @@ class DeliveryPlane:
             self._clusters["hub"],
             self._seed,
             name,
-            tips={each: (self._environments[each], self._hydrators[each].tip) for each in environments},
+            tips={each: (self._environments[each], self.hydrators[each].tip) for each in environments},
             config=self.config,
             repository=config,
             journal=self._journal,
@@ -213,5 +214,5 @@ class DeliveryPlane:
             application.stop()
         self._journal.stop(environment.name)
         if environment.branch:
-            self._hydrators[environment.name].stop()
+            self.hydrators[environment.name].stop()
             self.strategies[environment.name].stop(environment.name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gitopslab.world.apiserver import ApiServer, Object
-from gitopslab.world.clock import stamp
+from gitopslab.world.clock import HOUR, stamp
 from gitopslab.world.delivery import policies
 from gitopslab.world.delivery.argocd import Application
 from gitopslab.world.delivery.changes import Journal
@@ -45,6 +45,7 @@ class Policy:
         note: The newest config commit that gives the same as `proposed`.
         pull_request: The one that is open, if any, and its number.
         gates: Its commit statuses.
+        trouble: Reason and message of why it is not ready; empty if it is.
     """
 
     environment: Environment
@@ -61,6 +62,7 @@ class Policy:
     is_merging: bool = False
     is_due: bool = False
     history: list[Object] = field(default_factory=list)
+    trouble: tuple[str, str] | tuple[()] = ()
 
 
 class Strategy:
@@ -153,6 +155,20 @@ class Strategy:
             policy.is_due = True
             self._clock.after(self._random.uniform(5, 60), lambda: self._reconcile(policy))
 
+    def hinder(self, environment: str, reason: str, message: str) -> Object:
+        """Let the policy of `environment` not be ready, so that nothing is merged; return it."""
+        policy = self._policies[environment]
+        policy.trouble = reason, message
+        self._write(policy)
+        return policy.item
+
+    def relieve(self, environment: str) -> None:
+        """Let the policy of `environment` be ready again."""
+        policy = self._policies[environment]
+        policy.trouble = ()
+        if not policy.gates.is_stopped:
+            self._reconcile(policy)
+
     def applications_changed(self, environment: str) -> None:
         """Look at the health of the environment's Applications again."""
         self._policies[environment].gates.look_at_health()
@@ -195,7 +211,7 @@ class Strategy:
 
     def _try_to_merge(self, policy: Policy) -> None:
         is_open = policy.pull_request is not None and not policy.is_merging and not policy.gates.is_stopped
-        if not is_open or policy.environment.lane == "manual" or not policy.gates.may_merge:
+        if not is_open or policy.trouble or policy.environment.lane == "manual" or not policy.gates.may_merge:
             return
         if policy.pull_request is None or policy.pull_request["spec"]["mergeSha"] != policy.proposed.sha:
             return
@@ -208,7 +224,9 @@ class Strategy:
         )
 
     def _merge_by_hand(self, policy: Policy) -> None:
-        if policy.pull_request is not None:
+        if policy.trouble:
+            self._clock.after(HOUR, lambda: self._merge_by_hand(policy))
+        elif policy.pull_request is not None:
             self._merge(policy, policy.proposed, requested_at=self._clock.now, is_manual=True)
 
     def _merge(
@@ -317,7 +335,7 @@ class Strategy:
             item["status"]["pullRequest"] = {
                 key: status[key] for key in ("id", "state", "prCreationTime", "url")
             }
-        ready(item, self._clock.now)
+        ready(item, self._clock.now, *policy.trouble)
         self._api.patch_status(item, manager=manager("ChangeTransferPolicy"))
         if not self._is_writing:
             self._is_writing = True
@@ -332,7 +350,8 @@ class Strategy:
         ]
         conditions = self.item.get("status", {}).get("conditions", [])
         self.item["status"] = {"conditions": conditions, "environments": environments}
-        ready(self.item, self._clock.now)
+        trouble = next((_inherited(each) for each in self._policies.values() if each.trouble), ())
+        ready(self.item, self._clock.now, *trouble)
         self._api.patch_status(self.item, manager=manager("PromotionStrategy"))
 
     def _active(self, policy: Policy) -> Object:
@@ -378,6 +397,13 @@ class Strategy:
 
     def _url(self, policy: Policy) -> str:
         return f"{CONFIG_URL}/pull/{policy.number}"
+
+
+def _inherited(policy: Policy) -> tuple[str, str]:
+    """Return reason and message of a strategy one of whose policies is not ready."""
+    name, (reason, message) = policy.item["metadata"]["name"], policy.trouble or ("", "")
+    text = f'ChangeTransferPolicy "{name}" is not Ready because "{reason}": {message}'
+    return "ChangeTransferPolicyNotReady", text
 
 
 def _statuses(states: Sequence[Object]) -> tuple[CommitStatus, ...]:
