@@ -4,6 +4,7 @@
 -- reads: pipeline_runs, truth_change
 -- params:
 --
+-- Runs of other pipelines, such as those that prepare environments of benchmarks, are no builds of a service.
 -- `part` is how the build truly ended. `error_seconds` is how much longer it took by what was found.
 
 WITH builds AS (
@@ -20,5 +21,6 @@ SELECT
     runs.pipeline_run IS NOT NULL AND runs.outcome IS NOT DISTINCT FROM coalesce(builds.build_state, runs.outcome) AS is_found,
     runs.run_seconds - (epoch(builds.finished_at) - epoch(builds.started_at)) AS error_seconds
 FROM builds
-FULL OUTER JOIN pipeline_runs AS runs ON runs.pipeline_run = builds.pipeline_run
+FULL OUTER JOIN (SELECT * FROM pipeline_runs WHERE pipeline LIKE 'outer-loop-%') AS runs
+    ON runs.pipeline_run = builds.pipeline_run
 WHERE builds.pipeline_run IS NOT NULL OR runs.outcome IN ('succeeded', 'failed')
