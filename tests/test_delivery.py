@@ -107,8 +107,8 @@ def covered(edge=(), resource=(), losses=()) -> coverage.Coverage:
     return coverage.coverage([EDGE | dict(edge)], [RESOURCE | dict(resource)], losses, ["dev"], WINDOW)
 
 
-def test_a_window_that_was_watched_whole_has_no_limits():
-    assert str(covered()) == "The whole window was watched, and nothing is known to be missing."
+def test_a_window_that_was_watched_and_lacks_nothing_known_has_no_limits():
+    assert str(covered()) == "Applications were watched, and nothing is known to be missing."
 
 
 @pytest.mark.parametrize(

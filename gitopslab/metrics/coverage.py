@@ -29,7 +29,7 @@ class Coverage:
 
     def __str__(self) -> str:
         if not self.limits:
-            return "The whole window was watched, and nothing is known to be missing."
+            return "Applications were watched, and nothing is known to be missing."
         return " ".join(self.limits)
 
 

@@ -130,7 +130,7 @@ class Watcher:
 
     def _close_file(self) -> None:
         if not self._file.closed:
-            self._stream.close()  # type: ignore[no-untyped-call]
+            self._stream.close()  # type: ignore[no-untyped-call]  # zstandard does not say what it returns
             self._file.close()
 
     def _is_blind(self, time: float) -> bool:
