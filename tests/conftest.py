@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gitopslab import resources, settings
-from gitopslab.lake import OBJECT_VERSIONS, Lake
+from gitopslab.datasets import OBJECT_VERSIONS
+from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 
 RECORDS = Path(__file__).parent / "records"

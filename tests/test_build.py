@@ -7,8 +7,9 @@ import textwrap
 import pytest
 
 from gitopslab import database, queries
+from gitopslab.datasets import OBJECT_VERSIONS
 from gitopslab.errors import LakeError, QueryError
-from gitopslab.lake import OBJECT_VERSIONS, Lake
+from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 
 from .conftest import lake_row, project_settings

@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from gitopslab.datasets import EXTRACT_RUNS, OBJECT_VERSIONS, REJECTS
 from gitopslab.errors import LakeError
-from gitopslab.lake import EXTRACT_RUNS, OBJECT_VERSIONS, REJECTS, Lake, new_run_id
+from gitopslab.lake import Lake, new_run_id
 
 from .conftest import lake_row
 
@@ -126,7 +127,8 @@ def test_a_dataset_without_rows_writes_nothing(tmp_path):
 
 WRITER = """
     import sys
-    from gitopslab.lake import OBJECT_VERSIONS, Lake
+    from gitopslab.datasets import OBJECT_VERSIONS
+    from gitopslab.lake import Lake
     from tests.conftest import lake_row
     lake = Lake(sys.argv[1])
     number = 0

@@ -9,10 +9,11 @@ from threading import Thread
 
 import pytest
 
+from gitopslab.datasets import COVERAGE, EXTRACT_RUNS, LANDED_FILES, OBJECT_VERSIONS, REJECTS
 from gitopslab.extract import documents, files
 from gitopslab.extract.files import Reading
 from gitopslab.extract.landing import Landing, Origin
-from gitopslab.lake import COVERAGE, EXTRACT_RUNS, LANDED_FILES, OBJECT_VERSIONS, REJECTS, Lake
+from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 
 from .conftest import project_settings

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from gitopslab import queries
-from gitopslab.lake import OBJECT_VERSIONS, Lake
+from gitopslab.datasets import OBJECT_VERSIONS
+from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 from tests.conftest import lake_row, project_settings
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from gitopslab.checks.crds import CrdSchema, schemas_from_directory, schemas_from_objects
 from gitopslab.checks.schema import DriftReport, ObjectKey
 from gitopslab.checks.schema import drift as drift_of
+from gitopslab.datasets import OBJECT_VERSIONS
 from gitopslab.errors import UsageError
-from gitopslab.lake import OBJECT_VERSIONS, Lake
+from gitopslab.lake import Lake
 from gitopslab.settings import Settings
 
 _CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")

@@ -58,7 +58,8 @@ def _settings(is_there: bool, file: str) -> Finding:
 
 
 def _lake(configured: "Settings") -> Iterator[Finding]:
-    from gitopslab.lake import OBJECT_VERSIONS, Lake
+    from gitopslab.datasets import OBJECT_VERSIONS
+    from gitopslab.lake import Lake
 
     lake = Lake(configured.lake.path)
     files = lake.files(OBJECT_VERSIONS)

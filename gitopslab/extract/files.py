@@ -19,9 +19,10 @@ from stat import S_ISREG
 import msgspec
 
 from gitopslab import redaction
+from gitopslab.datasets import LANDED_FILES
 from gitopslab.extract import documents
 from gitopslab.extract.landing import Batch, Landing, Refusal
-from gitopslab.lake import LANDED_FILES, Lake
+from gitopslab.lake import Lake
 from gitopslab.resources import resource_of_kind, split_api_version
 
 Progress = Callable[[int], None]

@@ -21,17 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gitopslab import database, redaction
+from gitopslab.datasets import COVERAGE, EXTRACT_RUNS, LANDED_FILES, OBJECT_VERSIONS, REJECTS, VERSION_KEY
 from gitopslab.errors import GitOpsLabError
-from gitopslab.lake import (
-    COVERAGE,
-    EXTRACT_RUNS,
-    LANDED_FILES,
-    OBJECT_VERSIONS,
-    REJECTS,
-    VERSION_KEY,
-    Lake,
-    new_run_id,
-)
+from gitopslab.lake import Lake, new_run_id
 from gitopslab.version import __version__
 
 _BATCH_BYTES = 48 << 20

@@ -4,7 +4,8 @@ import fnmatch
 import re
 from typing import Any, NamedTuple
 
-from gitopslab import database, lake
+from gitopslab import database
+from gitopslab.datasets import DATASETS, OBJECT_VERSIONS, Dataset
 from gitopslab.settings import Settings
 
 
@@ -16,14 +17,19 @@ class KeptTable(NamedTuple):
     create: str
 
 
-def _like(dataset: lake.Dataset) -> str:
-    types = {"string": "VARCHAR", "bool": "BOOLEAN", "int32": "INTEGER", "int64": "BIGINT"}
-    columns = [
-        f"{field.name} {types.get(str(field.type), 'TIMESTAMPTZ')}"
-        for field in dataset.schema
-        if field.name != "body"
-    ]
-    return ", ".join(columns)
+_TYPES = {
+    "string": "VARCHAR",
+    "bool": "BOOLEAN",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "double": "DOUBLE",
+    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
+}
+
+
+def _like(dataset: Dataset) -> str:
+    fields = [field for field in dataset.schema if dataset is not OBJECT_VERSIONS or field.name != "body"]
+    return ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in fields)
 
 
 TABLES = {
@@ -39,31 +45,7 @@ TABLES = {
         ("path",),
         "path VARCHAR, dataset VARCHAR",
     ),
-    "object_version": KeptTable(
-        "Object versions: one row each state of a Kubernetes object that was seen, without its JSON.",
-        lake.VERSION_KEY,
-        _like(lake.OBJECT_VERSIONS),
-    ),
-    "extract_run": KeptTable(
-        "Extract runs: a row when one started and a row when it ended.",
-        ("run_id", "cluster", "state"),
-        _like(lake.EXTRACT_RUNS),
-    ),
-    "coverage": KeptTable(
-        "Coverage: one row each stretch of time that a resource was looked at, or missed, in one run.",
-        ("run_id", "cluster", "api_group", "resource", "state", "since", "source"),
-        _like(lake.COVERAGE),
-    ),
-    "reject": KeptTable(
-        "Rejects: one row each piece of input that could not be read.",
-        ("cluster", "reject_id"),
-        _like(lake.REJECTS),
-    ),
-    "landed_file": KeptTable(
-        "Input files that were read to their end: one row a file and content.",
-        ("cluster", "source", "sha256"),
-        _like(lake.LANDED_FILES),
-    ),
+    **{each.table: KeptTable(each.doc, each.grain, _like(each)) for each in DATASETS},
     "unreadable_value": KeptTable(
         "Values that were there and did not fit their column: one row a value; the column is NULL there.",
         (),
@@ -105,12 +87,7 @@ TABLES = {
     ),
 }
 
-SMALL_DATASETS = {
-    "extract_run": lake.EXTRACT_RUNS,
-    "coverage": lake.COVERAGE,
-    "reject": lake.REJECTS,
-    "landed_file": lake.LANDED_FILES,
-}
+OTHER_DATASETS = tuple(dataset for dataset in DATASETS if dataset is not OBJECT_VERSIONS)
 """Datasets of the lake that become a table as they are, each row once."""
 
 

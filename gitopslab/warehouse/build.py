@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitopslab import database, queries
+from gitopslab.datasets import DATASETS, OBJECT_VERSIONS
 from gitopslab.errors import LakeError
-from gitopslab.lake import DATASETS, OBJECT_VERSIONS, Lake, LakeFile
+from gitopslab.lake import Lake, LakeFile
 from gitopslab.settings import Settings
 from gitopslab.version import __version__
 from gitopslab.warehouse import bookkeeping
@@ -161,7 +162,7 @@ class _Work:
                 self.sweep()
                 return self.run(None, "a cluster's uid became known")
             adder.add(objects, self.progress)
-            changed = adder.changed | self._add_small(db, new)
+            changed = adder.changed | self._add_others(db, new)
             if new:
                 db.executemany("INSERT INTO lake_file VALUES (?, ?)", [(p, new[p][0]) for p in sorted(new)])
             bookkeeping.configure(db, self.settings)
@@ -169,16 +170,17 @@ class _Work:
             decide(db, self.progress, changed if is_decided else None)
             return self._finish(db, why_full, len(new))
 
-    def _add_small(self, db: database.Connection, new: Mapping[str, tuple[str, LakeFile]]) -> set[str]:
-        """Add the rows of the lake's smaller datasets, each once, and return the tables they went to."""
+    def _add_others(self, db: database.Connection, new: Mapping[str, tuple[str, LakeFile]]) -> set[str]:
+        """Add the rows of the lake's other datasets, each once, and return the tables they went to."""
         changed = set()
-        for table, dataset in bookkeeping.SMALL_DATASETS.items():
+        for dataset in bookkeeping.OTHER_DATASETS:
+            table = dataset.table
             files = [
                 self.lake.full_path(path) for path, (name, _) in sorted(new.items()) if name == dataset.name
             ]
             if files:
                 changed.add(table)
-                grain = ", ".join(bookkeeping.TABLES[table].grain)
+                grain = ", ".join(dataset.grain)
                 db.execute(
                     f"""
                     INSERT INTO {table} BY NAME

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from gitopslab import database, queries
+from gitopslab.datasets import VERSION_KEY
 from gitopslab.errors import QueryError
-from gitopslab.lake import VERSION_KEY, Lake, LakeFile
+from gitopslab.lake import Lake, LakeFile
 from gitopslab.queries import Query
 from gitopslab.warehouse import typed
 from gitopslab.warehouse.schema import Progress, execute, parse, see_nothing
