@@ -1,7 +1,7 @@
 """What is hidden before anything lands: credentials, and the e-mail addresses of people.
 
-The only place that decides what a secret is. A batch is first searched by one linear-time expression, which
-finds every object that could hold something to hide; only those are read string by string.
+With `credentials`, the only place that decides what a secret is. A batch is first searched by one linear-time
+expression, which finds every object that could hold something to hide; only those are read string by string.
 
 Three rules:
 
@@ -25,89 +25,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gitopslab.credentials import HINT, NAME_CHARACTERS, SUSPICIOUS, is_credential_name, is_flag
+
 HIDDEN = "[redacted]"
 
-_DESCRIBING = re.compile(
-    "account|age|algorithm|audience|budget|class|count|dir|directory|disabled|duration|email|enabled|endpoint"
-    "|expir(?:ation|es|y)|file|folder|format|header|host|hours|ids?|interval|issuer|keys|kind|label|length|limit"
-    "|login|max|method|min|minutes|mode|mount|[a-z]*name|namespace|paths?|pattern|policy|port|prefix|provider"
-    "|reason|refs?|required|review|scopes?|seconds|size|source|status|store|template|timeout|total|ttl|type|uri"
-    "|url|usage|used|user|var|version|volume"
-)
-_CREDENTIAL_WORDS = re.compile(
-    r"(?:passwords?|passwd|passphrase|passcode|secret|token|credentials?|connection_?string"
-    r"|(?:api|private|access|signing|encryption|account|ssh|master|client)_?key)(?:_|$)"
-    r"|(?:^|_)(?:pwd|dsn|creds|bearer|authorization)(?:_|$)"
-    r"|(?:^|_)auth$|(?:db|user|smtp|admin|root)_?pass$"
-)
-_NAME_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*")
-_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
-
-# Supersets of _CREDENTIAL_WORDS, for RE2 and Python alike; `auth` is one as the last word only.
-_GAP = r'[^A-Za-z"\\]*'
-_HINT = (
-    "(?:passw|passphrase|passcode|pwd|secret|token|credential|creds|dsn|bearer|authorization"
-    rf"|connection{_GAP}string|(?:db|user|smtp|admin|root){_GAP}pass"
-    rf"|(?:api|private|access|signing|encryption|account|ssh|master|client){_GAP}key)"
-)
-
-
-def _any_of(*patterns: str) -> str:
-    return "|".join(f"(?:{pattern})" for pattern in patterns)
-
-
-def _hinted(rest: str) -> str:
-    """Return the expression of a credential's name from its telling word on."""
-    return rf"(?i:{_HINT}{rest}|auth{_GAP})"
-
-
-def _suspicious() -> str:
-    """Return the RE2 expression that every JSON text with a credential matches, and few others do."""
-    string = r'"(?:[^"\\]|\\.)*"'
-    rest = r'(?:[^"\\]|\\.)*'
-    flat = rf'[{{\[](?:[^"{{}}\[\]]|{string})*[}}\]]'
-    opened = rf'[{{\[](?:[^"{{}}\[\]]|{string}|{flat})*'
-    member = rf',\s*{string}\s*:\s*(?:{string}|[^"{{}}\[\],]+|{opened}[}}\]])\s*'
-    # Deeper than an expression can follow: the object is read to know.
-    deep = rf',\s*{string}\s*:\s*{opened}[{{\[](?:[^"{{}}\[\]]|{string})*[{{\[]'
-    named = rf'"name"\s*:\s*"{rest}{_hinted(rest)}"'
-    value = r'"(?:value|default)"\s*:\s*(?:\[|"(?:[^"$]|\$[^({]))'
-    not_a_name = rf'(?:{rest}(?:[^e"]|[^m"]e|[^a"]me|[^n"]ame))?'
-    blank = r"(?:\s|\\+[nrt])*"
-    escape = r"\\u(?:[^0]|0[^0]|00[^3]|003[^cCeE])"
-    embedded = r'(?:[^"\\]|\\+[^"\\]|\\{3,}")*'
-    userinfo = r'(?:[^\s"/]*(?:[^t\s"/]|[^i\s"/]t|[^g\s"/]it)|i?t|[^\s"/]+git|[^\s"/@:]*:[^\s"@]*)'
-    return _any_of(
-        rf"{named}\s*(?:{member})*(?:,\s*{value}|{deep})",
-        rf'"(?:value|default)"\s*:\s*(?:{string}|{opened}[}}\]])\s*(?:{member})*(?:,\s*{named}|{deep})',
-        rf'{_hinted(not_a_name)}"\s*:\s*(?:\[|"[^"])',
-        rf'(?i:{_HINT}|auth){rest}@{rest}"\s*:',
-        rf"{_hinted('[a-z0-9_.-]*')}(?:\\+\"|')?{blank}[:=]{blank}(?:\\*[\"'])?(?:[^\s$\"'\\]|\$[^({{]|\\+[^\"'nrt\\])",
-        rf'(?i:{_HINT}|auth){embedded}\\+"{blank}:',
-        rf'--[\w.-]*{_hinted("[a-z0-9_.-]*")}(?:\s|\\+[nrt]|\\*")',
-        r"gh[pousr]_\w{16}|github_pat_|glpat-|xox[abeprs]-|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30}",
-        r"eyJ[\w-]{8,}\.|-----BEGIN [A-Z ]*PRIVATE|(?i:bearer|basic) +[\w+/.~=-]{8}",
-        r"(?:[^A-Za-z0-9-]|\\[bfnrt]|\\u[0-9A-Fa-f]{4})sk-[\w-]{20}",
-        rf":(?:\\?/){{2}}{userinfo}@(?:[^s]|s[^h]|sh[^a])",
-        rf'\\+"name\\+"{blank}:{blank}\\+"{embedded}(?i:{_HINT}|auth)',
-        # Addresses that only the decoded text shows whole.
-        r"[\w.%+'-]git@",
-        rf'{escape}[^"\\@\s]*@|@[^"\\@\s]*{escape}',
-        # A letter, digit, @, - or . written as an escape: no controller does, so it is read.
-        r"\\u00(?:[4-7]|2[dDeE]|3[0-9])",
-    )
-
-
-_SUSPICIOUS = _suspicious()
 _AT_DOMAIN = r"@[\pL\pN][\pL\pN_-]*\."
-
 _TOKEN = re.compile(r'"(?P<content>[^"\\]*+(?:\\.[^"\\]*+)*+)"?+\s*+(?P<colon>:?)|[{}\[\]]', re.DOTALL)
 _WORTH_READING = re.compile(
-    rf"{_HINT}|auth|gh[pousr]_|github_pat|glpat-|xox|a[ks]ia|aiza|sk-|eyj|private|basic|@|\\u00",
+    rf"{HINT}|auth|gh[pousr]_|github_pat|glpat-|xox|a[ks]ia|aiza|sk-|eyj|private|basic|@|\\u00",
     re.IGNORECASE,
 )
-_FLAG = re.compile(r"--[\w.-]+\Z")
-
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE.*?(?:-----END [A-Z ]{0,40}PRIVATE[A-Z ]*-----|\Z)", re.DOTALL
 )
@@ -126,7 +53,7 @@ _AUTHORIZATION = re.compile(r"\b(?:bearer|basic) +([A-Za-z0-9+/._~=-]{8,})", re.
 _GENERATED = re.compile(r"(?=\S{8})(?:\S{20}|[^\W\d_]*[0-9]|\S[a-z]*[A-Z]|\S*[+/=])")
 
 _NAMED = re.compile(
-    rf"(?P<name>(?:{_HINT}|auth)[\w.-]*+)(?P<quote>\\*+[\"'])?+"
+    rf"(?P<name>(?:{HINT}|auth)[\w.-]*+)(?P<quote>\\*+[\"'])?+"
     r"(?:[ \t\r\n]*+(?P<sign>=>|:=|:(?!//)|=(?!=))[ \t]*+|(?:[ \t]|\\?\r?\n)++)",
     re.IGNORECASE,
 )
@@ -179,7 +106,7 @@ def redact(bodies: pa.Array | pa.ChunkedArray, *, salt: str = "") -> Redacted:
         bodies: JSON texts, one object each, of a string type.
         salt: Hashed before each address, so that addresses cannot be guessed by trying.
     """
-    is_suspicious = pc.fill_null(pc.match_substring_regex(bodies, _SUSPICIOUS), fill_value=False)
+    is_suspicious = pc.fill_null(pc.match_substring_regex(bodies, SUSPICIOUS), fill_value=False)
     has_address = pc.fill_null(_has_address(bodies), fill_value=False)
     counts = np.zeros(len(bodies), dtype=np.int32)
     is_changed = np.zeros(len(bodies), dtype=bool)
@@ -212,15 +139,6 @@ def _has_address(bodies: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArr
     return pc.greater(
         pc.count_substring_regex(bodies, _AT_DOMAIN), pc.count_substring_regex(bodies, f"git{_AT_DOMAIN}")
     )
-
-
-@lru_cache(maxsize=8192)
-def _is_credential_name(name: str) -> bool:
-    words = [word.lower() for word in _NAME_WORDS.findall(name)]
-    # PWD is a shell's working directory.
-    if not words or _DESCRIBING.fullmatch(words[-1]) or name in {"PWD", "OLDPWD"}:
-        return False
-    return _CREDENTIAL_WORDS.search("_".join(words)) is not None
 
 
 @dataclass(slots=True)
@@ -300,10 +218,10 @@ class _Redaction:
             return {}
         if container.key == "name" and not container.is_array:
             container.name = self._name(token)
-        after_flag, container.after_flag = container.after_flag, _is_flag(token["content"])
+        after_flag, container.after_flag = container.after_flag, is_flag(token["content"])
         if after_flag and not token["content"].startswith("-"):
             return self._hidden(token)
-        return self._hidden(token) if _is_credential_name(container.key) else self._content(token)
+        return self._hidden(token) if is_credential_name(container.key) else self._content(token)
 
     def _name(self, token: re.Match[str]) -> str:
         # As it will land, so that a second redaction judges the same name.
@@ -313,7 +231,7 @@ class _Redaction:
     def _closed(self, container: _Container) -> dict[tuple[int, int], str]:
         edits: dict[tuple[int, int], str] = {}
         if not container.is_array:
-            is_credential = _is_credential_name(container.name)
+            is_credential = is_credential_name(container.name)
             for token in container.values:
                 edits |= self._hidden(token) if is_credential else self._content(token)
         return edits
@@ -399,17 +317,13 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _is_flag(content: str) -> bool:
-    return content.startswith("--") and bool(_FLAG.match(content)) and _is_credential_name(content)
-
-
 def _assigned(text: str, named: re.Match[str]) -> tuple[int, int] | None:
     """Return where the value is that a text gives to a credential's name; `None` for prose and references."""
     value = _VALUE.match(text, named.end())
     lead = text[max(0, named.start() - _LONGEST_LEAD) : named.start()]
-    before_name = lead.rstrip(_NAME_CHARACTERS)
+    before_name = lead.rstrip(NAME_CHARACTERS)
     name = lead.removeprefix(before_name) + named["name"]
-    if value is None or not _is_credential_name(name):
+    if value is None or not is_credential_name(name):
         return None
     start, end = value.span(str(value.lastgroup))
     if _KEPT.match(text[start:end]):
