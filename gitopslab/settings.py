@@ -97,6 +97,41 @@ class Repository(_Table):
     )
 
 
+class Database(_Table):
+    """A Postgres database with the tables of a benchmark plane, or with activity events."""
+
+    name: str = Field(description="What reports call it.")
+    cluster: str = Field("", description="The cluster whose runs it tells of.")
+    dsn_variable: str = Field(description="Environment variable that holds its connection string.")
+
+
+class Inventory(_Table):
+    """A deployment inventory over HTTP: what each environment runs, as the hub sees it."""
+
+    name: str = Field(description="What reports call it.")
+    url: str = Field(description="URL of its JSON, without credentials.")
+    token_variable: str = Field("", description="Environment variable that holds its bearer token.")
+
+
+class Prometheus(_Table):
+    """A Prometheus server, or what speaks its API."""
+
+    name: str = Field(description="What reports call it.")
+    cluster: str = Field("", description="The cluster whose metrics it holds.")
+    url: str = Field(description="URL below which /api/v1/query_range is, without credentials.")
+    token_variable: str = Field("", description="Environment variable that holds its bearer token.")
+    step_seconds: int = Field(60, ge=1, description="Distance of samples.")
+
+
+class TektonResults(_Table):
+    """A Tekton Results API: runs that the cluster itself has pruned."""
+
+    cluster: str = Field(description="The cluster whose runs it keeps.")
+    url: str = Field(description="URL below which /apis/results.tekton.dev is, without credentials.")
+    parent: str = Field("-", description="Namespace whose results are read; `-` for all.")
+    token_variable: str = Field("", description="Environment variable that holds its bearer token.")
+
+
 class Settings(BaseSettings):
     """Everything that is configured; relative paths count from the folder of gitopslab.toml."""
 
@@ -113,6 +148,10 @@ class Settings(BaseSettings):
     environments: tuple[Environment, ...] = ()
     services: tuple[Service, ...] = ()
     repositories: tuple[Repository, ...] = ()
+    databases: tuple[Database, ...] = ()
+    inventories: tuple[Inventory, ...] = ()
+    prometheus: tuple[Prometheus, ...] = ()
+    tekton_results: tuple[TektonResults, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -174,10 +213,22 @@ def _first_problem(error: ValidationError) -> str:
     return f"{key}: {first['msg']}"
 
 
+_NAMED = (
+    "clusters",
+    "lanes",
+    "environments",
+    "services",
+    "repositories",
+    "databases",
+    "inventories",
+    "prometheus",
+)
+
+
 def _check_references(settings: Settings, file: Path | None) -> None:
     lanes = {lane.name for lane in settings.lanes}
     clusters = {cluster.name for cluster in settings.clusters}
-    for kind in ("clusters", "lanes", "environments", "services", "repositories"):
+    for kind in _NAMED:
         names = [item.name for item in getattr(settings, kind)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise SettingsError(f"{file}: {kind}: {', '.join(twice)} given twice")

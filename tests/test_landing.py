@@ -12,7 +12,8 @@ import pytest
 from gitopslab.datasets import COVERAGE, EXTRACT_RUNS, LANDED_FILES, OBJECT_VERSIONS, REJECTS
 from gitopslab.extract import documents, files
 from gitopslab.extract.files import Reading
-from gitopslab.extract.landing import Landing, Origin
+from gitopslab.extract.landing import Landing
+from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 

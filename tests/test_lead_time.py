@@ -13,7 +13,8 @@ import pytest
 from gitopslab import queries, reports, settings
 from gitopslab.errors import ParameterError, UsageError
 from gitopslab.extract import files
-from gitopslab.extract.landing import Landing, Origin
+from gitopslab.extract.landing import Landing
+from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
 from gitopslab.settings import Settings
 from gitopslab.warehouse import build

@@ -8,7 +8,8 @@ import pytest
 
 from gitopslab import queries, settings
 from gitopslab.extract import documents, files
-from gitopslab.extract.landing import Landing, Origin
+from gitopslab.extract.landing import Landing
+from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 

@@ -13,7 +13,8 @@ from gitopslab.checks.schema import drift
 from gitopslab.errors import UsageError
 from gitopslab.extract import files
 from gitopslab.extract.files import Reading
-from gitopslab.extract.landing import Landing, Origin
+from gitopslab.extract.landing import Landing
+from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 from gitopslab.world.platform import START, Platform, generate

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gitopslab.cli import build, check, doctor, init, land, report, sql, tables, world
+from gitopslab.cli import build, check, doctor, extract, init, land, report, sql, tables, world
 from gitopslab.errors import GitOpsLabError
 from gitopslab.version import __version__
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 init.register(app)
 doctor.register(app)
 land.register(app)
+extract.register(app)
 build.register(app)
 tables.register(app)
 sql.register(app)

@@ -65,6 +65,31 @@ _EXAMPLES: dict[str, list[dict[str, Any]]] = {
         },
         {"name": "stacks", "url": "https://github.com/example/stacks.git", "role": "config"},
     ],
+    "databases": [{"name": "benchmark", "cluster": "dev", "dsn_variable": "BENCHMARK_DATABASE_URL"}],
+    "inventories": [
+        {
+            "name": "hub",
+            "url": "https://inventory.example/inventory.json",
+            "token_variable": "INVENTORY_TOKEN",
+        }
+    ],
+    "prometheus": [
+        {
+            "name": "dev",
+            "cluster": "dev",
+            "url": "https://prometheus.example",
+            "token_variable": "PROMETHEUS_TOKEN",
+            "step_seconds": 60,
+        }
+    ],
+    "tekton_results": [
+        {
+            "cluster": "hub",
+            "url": "https://tekton-results.example",
+            "parent": "-",
+            "token_variable": "TEKTON_RESULTS_TOKEN",
+        }
+    ],
 }
 
 
@@ -146,5 +171,7 @@ def _comment(text: str) -> list[str]:
 def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, int):
+        return str(value).lower()
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -12,7 +12,7 @@ from gitopslab.errors import FindingsError, UsageError
 
 if TYPE_CHECKING:
     from gitopslab.extract.files import FileOutcome
-    from gitopslab.extract.landing import Tally
+    from gitopslab.extract.run import Tally
     from gitopslab.settings import Settings
 
 land_app = typer.Typer(no_args_is_help=True, help="Put objects into the lake.")
@@ -96,7 +96,8 @@ def _land(
 ) -> "Tally":
     """Land `found` with a progress bar, print what came of it, and return it."""
     from gitopslab.extract import files as extractor
-    from gitopslab.extract.landing import Landing, Origin
+    from gitopslab.extract.landing import Landing
+    from gitopslab.extract.run import Origin
     from gitopslab.lake import Lake
 
     known = configured.cluster(name)

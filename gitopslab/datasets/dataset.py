@@ -19,7 +19,8 @@ class Dataset:
         schema: Its columns; `partitioned_by` is always one of them.
         dated_by: The time whose UTC day names the partition.
         partitioned_by: The column that says whose rows they are.
-        redacted: Text columns that people or programs fill freely, so that credentials may stand in them.
+        json_columns: Columns of JSON text in which credentials and e-mail addresses may stand.
+        free_text_columns: Columns of other text in which they may.
     """
 
     name: str
@@ -29,7 +30,8 @@ class Dataset:
     schema: pa.Schema
     dated_by: str
     partitioned_by: str = "cluster"
-    redacted: tuple[str, ...] = ()
+    json_columns: tuple[str, ...] = ()
+    free_text_columns: tuple[str, ...] = ()
 
 
 def text(name: str) -> pa.Field:

@@ -21,7 +21,8 @@ import msgspec
 from gitopslab import redaction
 from gitopslab.datasets import LANDED_FILES
 from gitopslab.extract import documents
-from gitopslab.extract.landing import Batch, Landing, Refusal
+from gitopslab.extract.landing import Batch, Landing
+from gitopslab.extract.run import Refusal
 from gitopslab.lake import Lake
 from gitopslab.resources import resource_of_kind, split_api_version
 

@@ -5,11 +5,9 @@ that was written stays, whatever happens to the run afterwards.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from io import BytesIO
 from itertools import chain
 from threading import Lock, local
@@ -21,10 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gitopslab import database, redaction
-from gitopslab.datasets import COVERAGE, EXTRACT_RUNS, LANDED_FILES, OBJECT_VERSIONS, REJECTS, VERSION_KEY
-from gitopslab.errors import GitOpsLabError
-from gitopslab.lake import Lake, new_run_id
-from gitopslab.version import __version__
+from gitopslab.datasets import OBJECT_VERSIONS, VERSION_KEY
+from gitopslab.extract.run import Books, ExtractRun, Origin
+from gitopslab.lake import Lake
 
 _BATCH_BYTES = 48 << 20
 _BATCH_ROWS = 65_536
@@ -51,73 +48,14 @@ class Batch(NamedTuple):
     bodies: Sequence[bytes]
 
 
-class Refusal(NamedTuple):
-    """A piece of input that could not be read.
-
-    Attributes:
-        source: File or URL it came from.
-        line: Its line there, counted from 1; None where lines mean nothing.
-        reason: One word of a small vocabulary, such as `invalid_json`, to count by.
-        message: One sentence: what is wrong, without the text itself.
-        excerpt: The text, as read; it is redacted before it is kept.
-    """
-
-    source: str
-    line: int | None
-    reason: str
-    message: str
-    excerpt: str
-
-
 class _Identities(NamedTuple):
     uids: Sequence[str]
     resource_versions: Sequence[str]
     kinds: Sequence[str]
 
 
-@dataclass
-class Tally:
-    """What a run did so far.
-
-    Attributes:
-        object_count: Objects read, refused ones not among them.
-        landed_count: Object versions that the lake gained.
-        known_count: Object versions that the lake held already.
-        reject_count: Pieces of input that could not be read.
-        refused_secret_count: Secret objects that were read and not kept.
-        redaction_count: Values hidden before landing.
-        rejects: How many pieces were rejected, by reason.
-        kinds: Object versions gained, by resource and API group.
-    """
-
-    object_count: int = 0
-    landed_count: int = 0
-    known_count: int = 0
-    reject_count: int = 0
-    refused_secret_count: int = 0
-    redaction_count: int = 0
-    rejects: Counter[str] = field(default_factory=Counter)
-    kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-
-class Origin(NamedTuple):
-    """Where objects of a run come from.
-
-    Attributes:
-        extractor: Name of the extractor, such as `files`.
-        cluster: Name of the cluster the objects are of.
-        how: How they were seen: `list`, `watch` or `file`.
-        cluster_uid: uid of its kube-system namespace; empty where nobody knows.
-    """
-
-    extractor: str
-    cluster: str
-    how: str
-    cluster_uid: str = ""
-
-
-class Landing:
-    """One extract run into the lake; use it as a context manager.
+class Landing(ExtractRun):
+    """One extract run that lands objects; use it as a context manager.
 
     Args:
         lake: Where objects go.
@@ -126,11 +64,7 @@ class Landing:
     """
 
     def __init__(self, lake: Lake, origin: Origin, *, email_salt: str = "") -> None:
-        self.lake, self.origin = lake, origin
-        self.cluster_uid = origin.cluster_uid or f"name:{origin.cluster}"
-        self.run_id = new_run_id()
-        self.tally = Tally()
-        self._salt = email_salt
+        super().__init__(lake, origin, email_salt=email_salt)
         self._known = database.memory()
         self._alone = Lock()
         self._texts = _Texts()
@@ -138,23 +72,16 @@ class Landing:
         self._writing: list[Future[None]] = []
         self._waiting: list[tuple[str, Batch]] = []
         self._waiting_bytes = self._waiting_rows = 0
-        self._small = _no_rows()
 
     def __enter__(self) -> Self:
         self.lake.known_versions(self._known, self.origin.cluster)
-        self._note("started", "")
-        return self
+        return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if error is None:
-                self.flush()
-                self._note("finished", "")
-            elif isinstance(error, GitOpsLabError | KeyboardInterrupt):
-                message = redaction.redact_text(str(error) or type(error).__name__)
-                self._note("failed", message)
+            super().__exit__(kind, error, trace)
         finally:
             self._writer.shutdown(wait=True)
             self._known.close()
@@ -168,54 +95,9 @@ class Landing:
         if self._waiting_bytes >= _BATCH_BYTES or self._waiting_rows >= _BATCH_ROWS:
             self._hand_over()
 
-    def reject(self, refusals: Sequence[Refusal]) -> None:
-        """Keep `refusals` in the lake, redacted; the same piece is kept once, however often it is met."""
-        at = datetime.now(UTC)
-        rows = []
-        for refusal in refusals:
-            excerpt = redaction.redact_text(refusal.excerpt, salt=self._salt)
-            identity = "\0".join((refusal.source, str(refusal.line), refusal.reason, excerpt))
-            rows.append(
-                {
-                    "cluster": self.origin.cluster,
-                    "run_id": self.run_id,
-                    "reject_id": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:24],
-                    "rejected_at": at,
-                    "source": refusal.source,
-                    "source_line": refusal.line,
-                    "reason": refusal.reason,
-                    "message": redaction.redact_text(refusal.message, salt=self._salt),
-                    "excerpt": excerpt.encode("utf-8", "replace").decode(),
-                }
-            )
-            self.tally.rejects[refusal.reason] += 1
-        self.tally.reject_count += len(rows)
-        self._small[REJECTS.name].extend(rows)
-
     def refuse_secrets(self, count: int) -> None:
         """Count Secret objects that were met; nothing of them is kept."""
         self.tally.refused_secret_count += count
-
-    def cover(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Note what was looked at; see lake.COVERAGE for the columns that are not this run's own."""
-        own = {"cluster": self.origin.cluster, "cluster_uid": self.cluster_uid, "run_id": self.run_id}
-        self._small[COVERAGE.name].extend(own | row for row in rows)
-
-    def note_file(
-        self, source: str, size_bytes: int, sha256: str, object_count: int, reject_count: int
-    ) -> None:
-        """Note that `source` was read to its end; the note is kept after all that came of it is durable."""
-        row = {
-            "cluster": self.origin.cluster,
-            "run_id": self.run_id,
-            "landed_at": datetime.now(UTC),
-            "source": source,
-            "size_bytes": size_bytes,
-            "sha256": sha256,
-            "object_count": object_count,
-            "reject_count": reject_count,
-        }
-        self._small[LANDED_FILES.name].append(row)
 
     def flush(self) -> None:
         """Return when everything added so far is durable.
@@ -228,27 +110,21 @@ class Landing:
             self._writing.pop(0).result()
 
     def _hand_over(self) -> None:
-        if not self._waiting and not any(self._small.values()):
+        if not self._waiting and not self._has_notes:
             return
         while len(self._writing) > _WRITERS:
             self._writing.pop(0).result()
         batches, self._waiting = self._waiting, []
-        small, self._small = self._small, _no_rows()
+        books = self._take_books()
         self._waiting_bytes = self._waiting_rows = 0
-        self._writing.append(self._writer.submit(self._write, batches, small, list(self._writing)))
+        self._writing.append(self._writer.submit(self._write, batches, books, list(self._writing)))
 
-    def _write(
-        self,
-        batches: list[tuple[str, Batch]],
-        small: dict[str, list[dict[str, Any]]],
-        earlier: list[Future[None]],
-    ) -> None:
+    def _write(self, batches: list[tuple[str, Batch]], books: Books, earlier: list[Future[None]]) -> None:
         if batches:
             self._write_objects(batches)
-        if any(small.values()):
+        if any(books.values()):
             wait(earlier)
-        for dataset in _SMALL:
-            self.lake.append(dataset, small[dataset.name], self.run_id)
+        self._write_books(books)
 
     def _write_objects(self, batches: list[tuple[str, Batch]]) -> None:
         # Columns of many batches, each with all its values one after another and in one piece: what
@@ -325,29 +201,6 @@ class Landing:
         }
         return pa.table(columns)
 
-    def _note(self, state: str, message: str) -> None:
-        tally = self.tally
-        row = {
-            "cluster": self.origin.cluster,
-            "run_id": self.run_id,
-            "extractor": self.origin.extractor,
-            "state": state,
-            "noted_at": datetime.now(UTC),
-            "gitopslab_version": __version__,
-            "object_count": tally.object_count,
-            "landed_count": tally.landed_count,
-            "known_count": tally.known_count,
-            "reject_count": tally.reject_count,
-            "refused_secret_count": tally.refused_secret_count,
-            "redaction_count": tally.redaction_count,
-            "message": message,
-        }
-        self.lake.append(EXTRACT_RUNS, [row], self.run_id)
-
-
-# In this order: that a file was read to its end is noted after everything that came of it.
-_SMALL = (REJECTS, COVERAGE, LANDED_FILES)
-
 
 class _Texts(local):
     """Memory for the bodies one thread writes, taken once: fresh pages cost more than the copying does.
@@ -366,10 +219,6 @@ class _Texts(local):
         self._memory.writelines(bodies)
         texts = pa.py_buffer(self._memory.getbuffer())
         return pa.StringArray.from_buffers(len(bodies), pa.py_buffer(offsets), texts)
-
-
-def _no_rows() -> dict[str, list[dict[str, Any]]]:
-    return {dataset.name: [] for dataset in _SMALL}
 
 
 def _identities(batch: Batch) -> _Identities:

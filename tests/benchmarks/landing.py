@@ -24,7 +24,8 @@ import duckdb
 
 from gitopslab import settings, warehouse
 from gitopslab.extract import files
-from gitopslab.extract.landing import Landing, Origin
+from gitopslab.extract.landing import Landing
+from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
 
 HERE = Path(__file__).parent

@@ -13,7 +13,8 @@ from typing import Any
 
 from gitopslab import queries, settings
 from gitopslab.extract import files
-from gitopslab.extract.landing import Landing, Origin
+from gitopslab.extract.landing import Landing
+from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 from tests.benchmarks.landing import Took, alone, application, metadata, peak_bytes, pipeline_run, stamp
