@@ -227,6 +227,85 @@ def test_pods_that_fit_on_no_node_are_given_up_and_tried_again_later_each_time()
     assert cluster.conditions("wide")["Requeued"]["reason"] == "BackoffFinished"
 
 
+def test_admission_checks_go_back_to_pending_and_the_count_of_requeues_stays():
+    cluster = Cluster(queue("fast", 4, admission_checks=("psi",)), cpu="2")
+    cluster.submit("wide", "fast", 3)
+    cluster.wait(390)
+    evicted, released = (
+        next(
+            version
+            for version in cluster.seen.versions("Workload", "wide")
+            if key in version.get("status", {})
+        )
+        for key in ("schedulingStats", "accumulatedPastExecutionTimeSeconds")
+    )
+    (check,) = evicted["status"]["admissionChecks"]
+    assert (check["state"], check["message"]) == (
+        "Pending",
+        "Reset to Pending after eviction. Previously: Ready",
+    )
+    assert "admission" in evicted["status"]
+    assert evicted["status"]["requeueState"] == released["status"]["requeueState"]
+    admitted = cluster.seen.versions("Workload", "wide")[-1]["status"]
+    assert admitted["admission"]["clusterQueue"] == "fast"
+    assert admitted["requeueState"] == {"count": 1}
+    assert admitted["schedulingStats"]["evictions"] == [
+        {"reason": "PodsReadyTimeout", "underlyingCause": "WaitForStart", "count": 1}
+    ]
+
+
+def test_the_wait_after_a_backoff_begins_when_the_backoff_ends():
+    cluster = Cluster(queue("fast", 4), cpu="2")
+    cluster.submit("wide", "fast", 3)
+    cluster.wait(390)
+    events = [
+        msgspec.json.decode(body) for body in cluster.seen.bodies if b'"reason":"QuotaReserved"' in body
+    ]
+    said = [event["message"] for event in events if event["kind"] == "Event"]
+    assert said == ["Quota reserved in ClusterQueue fast, wait time since queued was 0s"] * 2
+
+
+def test_a_job_and_pods_that_queue_themselves_are_known_by_their_labels():
+    pods = (PodShape("a", (Container("a", "image:1", {}),)), PodShape("b", (Container("b", "image:1", {}),)))
+
+    def metadata(owners: list[dict], pods: tuple[PodShape, ...]) -> tuple[dict, dict]:
+        item = objects.workload(
+            objects.CURRENT,
+            name="w",
+            namespace="ns",
+            queue="fast",
+            priority_class="low",
+            priority=1,
+            pods=pods,
+            labels={},
+            owners=owners,
+        )
+        return item["metadata"], item["spec"]["podSets"][0]["template"]["metadata"]
+
+    of_job, of_its_pods = metadata([objects.job_owner("j", "u")], pods[:1])
+    assert of_job["labels"] == {"kueue.x-k8s.io/job-uid": "u"}
+    assert of_its_pods["labels"] == {
+        f"{prefix}{key}": value
+        for prefix in ("", "batch.kubernetes.io/")
+        for key, value in (("controller-uid", "u"), ("job-name", "j"))
+    }
+    of_group, of_its_pods = metadata([objects.pod_owner("p", "1"), objects.pod_owner("q", "2")], pods)
+    assert of_group["annotations"] == {"kueue.x-k8s.io/is-group-workload": "true"}
+    assert of_its_pods["annotations"] == {"kueue.x-k8s.io/pod-group-total-count": "2"}
+    assert of_its_pods["labels"]["kueue.x-k8s.io/pod-group-name"] == "w"
+
+
+def test_a_local_queue_lists_its_flavors_in_v1beta1_only():
+    for version, wanted in (
+        (objects.OLDER, [{"name": "on", "nodeLabels": {}, "resources": ["cpu"]}]),
+        (objects.CURRENT, None),
+    ):
+        cluster = Cluster(queue("fast", 4), version=version)
+        cluster.wait(5)
+        status = cluster.seen.versions("LocalQueue", "fast")[-1]["status"]
+        assert status.get("flavors") == wanted
+
+
 def test_a_held_admission_check_reserves_quota_and_admits_nobody():
     cluster = Cluster(queue("fast", 4, admission_checks=("psi",)))
     cluster.kueue.hold_checks()

@@ -173,5 +173,5 @@ def _note_manager(item: Object, manager: str, subresource: str, time: str) -> No
     entries.append(entry)
 
 
-_APPLIERS = ("promoter.argoproj.io/", "kueue-admission")
+_APPLIERS = ("promoter.argoproj.io/", "kueue-admission", "kueue-job-controller", "argocd-controller")
 """How names of field managers begin that write by server-side apply."""

@@ -23,11 +23,12 @@ class Recorder:
         """Write an Event about `about`, which is there."""
         api, metadata = self._api, about["metadata"]
         namespace, now = metadata.get("namespace", "default"), api.clock.stamp()
-        number = hexadecimal(16, repr(api.clock.now), reason, message)
+        # client-go names an Event by nanoseconds; those of one moment differ by less than 2 ms.
+        number = int(api.clock.now * 1e9) + int(hexadecimal(5, reason, message), 16)
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{metadata['name']}.{number}", "namespace": namespace},
+            "metadata": {"name": f"{metadata['name']}.{number:x}", "namespace": namespace},
             "involvedObject": {
                 "apiVersion": about["apiVersion"],
                 "kind": about["kind"],

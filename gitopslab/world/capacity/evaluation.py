@@ -6,10 +6,10 @@ from functools import partial
 
 from gitopslab.world.capacity.evaluator_task_run import EvaluatorTaskRun
 from gitopslab.world.capacity.layout import BENCHMARK_NAMESPACE, EVALUATOR
-from gitopslab.world.capacity.objects import pod_owner
+from gitopslab.world.capacity.objects import pod_owner, workload_name
 from gitopslab.world.capacity.runs import Bench, Instance, RunPlan
 from gitopslab.world.capacity.workloads import Job, Workload
-from gitopslab.world.random import hexadecimal, lognormal, stream, suffix, uid
+from gitopslab.world.random import hexadecimal, lognormal, stream, uid
 
 _SLOT = {"evaluator_slot": "swebench-evaluator"}
 _PRIORITY = "swebench-cohort"
@@ -134,7 +134,7 @@ class Evaluation:
     def _job(self, pod: str, labels: dict[str, str], on_running: Callable[[], object]) -> Job:
         owner = pod_owner(pod, uid(self._bench.cluster, pod), is_controller=True)
         return Job(
-            name=f"pod-{pod}-{suffix(5, self._bench.cluster, pod)}",
+            name=workload_name("pod", pod, owner["uid"]),
             namespace=BENCHMARK_NAMESPACE,
             queue=self._plan.evaluation_queue,
             priority_class=_PRIORITY,

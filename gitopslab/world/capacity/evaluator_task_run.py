@@ -1,15 +1,18 @@
 """The TaskRun of an evaluator, whose pod waits for Kueue's quota before it runs."""
 
 from gitopslab.world.apiserver import ApiServer, Object
-from gitopslab.world.capacity.layout import BENCHMARK_NAMESPACE
+from gitopslab.world.capacity.layout import BENCHMARK_NAMESPACE, EVALUATOR
 from gitopslab.world.clock import HOUR
 from gitopslab.world.delivery import task_runs
 from gitopslab.world.delivery.task_runs import Task
+from gitopslab.world.random import hexadecimal
 
 _MANAGER = "swebench-coordinator"
 _CONTROLLER = "Go-http-client"
 _KEEP_SECONDS = 6 * HOUR
 _TASK = Task("swebench-evaluator", ("evaluate",), 110)
+_IMAGE = EVALUATOR[0].containers[0].image
+_TEKTON_LABELS = {"app.kubernetes.io/managed-by": "tekton-pipelines", "tekton.dev/task": _TASK.name}
 
 
 class EvaluatorTaskRun:
@@ -32,7 +35,11 @@ class EvaluatorTaskRun:
             {
                 "apiVersion": "tekton.dev/v1",
                 "kind": "TaskRun",
-                "metadata": {"name": name, "namespace": BENCHMARK_NAMESPACE, "labels": labels},
+                "metadata": {
+                    "name": name,
+                    "namespace": BENCHMARK_NAMESPACE,
+                    "labels": labels | _TEKTON_LABELS,
+                },
                 "spec": {
                     "params": [{"name": "run-id", "value": labels["swebench.benchmark-run-id"]}],
                     "retries": 0,
@@ -44,11 +51,15 @@ class EvaluatorTaskRun:
             manager=_MANAGER,
         )
         self._item["status"] = task_runs.pending(self._item, _TASK, api.clock.now)
+        for step in self._item["status"]["taskSpec"]["steps"]:
+            step["image"] = _IMAGE
         self._write()
 
     def run(self) -> None:
         """Let its step run."""
         task_runs.running(self._item["status"], _TASK, self._api.clock.now)
+        for step in self._item["status"]["steps"]:
+            step["imageID"] = f"{_IMAGE.partition(':')[0]}@sha256:{hexadecimal(64, _IMAGE)}"
         self._write()
 
     def end(self, reason: str, message: str) -> None:

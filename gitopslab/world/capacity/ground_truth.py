@@ -29,7 +29,7 @@ WORKLOAD = TruthTable(
         ("cpu_cores", pa.float64()),
         ("memory_bytes", pa.float64()),
         ("created_at", _TIME),
-        ("queued_at", _TIME),
+        ("queued_at", _TIME),  # creation, or when it was last requeued
         ("reserved_at", _TIME),
         ("admitted_at", _TIME),  # NULL: its admission checks did not pass
         ("running_at", _TIME),  # NULL: its pods did not run
@@ -104,7 +104,7 @@ class CapacityTruth:
             "cpu_cores": float(workload.requests.get("cpu", 0)),
             "memory_bytes": float(workload.requests.get("memory", 0)),
             "created_at": moment(workload.created_at),
-            "queued_at": moment(workload.queued_at),
+            "queued_at": moment(workload.queue_started_at),
             "reserved_at": moment(workload.reserved_at),
             "admitted_at": moment(workload.admitted_at) if workload.admitted_at else None,
             "running_at": moment(workload.running_at) if workload.running_at else None,

@@ -79,7 +79,7 @@ class Kueue:
         self.meter = Meter()
         self.quotas = QuotaBook(layout.queues, layout.cohorts)
         self._create_parts(api_version)
-        self.queues = {queue.name: Queue(api, api_version, queue) for queue in layout.queues}
+        self.queues = {queue.name: Queue(api, api_version, queue, layout.flavors) for queue in layout.queues}
         self._layouts = {queue.name: queue for queue in layout.queues}
         self._number = 0
         self._has_cycle = False
@@ -120,8 +120,7 @@ class Kueue:
         reason = "Succeeded" if is_success else "Failed"
         self._vacate(workload, reason)
         workload.phase = Phase.FINISHED
-        count = sum(shape.count for shape in workload.job.pods)
-        self._writer.finish(workload, reason, f"Pods {reason.lower()}: {count}/{count}.")
+        self._writer.finish(workload, reason)
         self._clock.after(_KEEP_FINISHED_SECONDS, lambda: self._writer.delete(workload))
         self._freed(workload)
 
@@ -146,11 +145,17 @@ class Kueue:
             return
         workload.phase, workload.is_running = Phase.EVICTING, False
         workload.eviction_count += 1
-        self.meter.evicted(workload, reason)
-        self._writer.evict(workload, reason, message, preempted)
+        cause, requeue_at = "", None
+        if reason == "PodsReadyTimeout":
+            cause = "WaitForStart"
+            requeue_at = self._clock.now + _BACKOFF_SECONDS * 2**workload.requeue_count
+            workload.requeue_count += 1
+            workload.queued_at = self._clock.now
+        self.meter.evicted(workload, reason, cause)
+        self._writer.evict(workload, reason, message, cause=cause, preempted=preempted, requeue_at=requeue_at)
         workload.job.on_stopped(reason)
         delay = self._random.uniform(*_TERMINATION_SECONDS) if workload.admitted_at else CYCLE_SECONDS
-        self._clock.after(delay, lambda: self._release(workload, reason))
+        self._clock.after(delay, lambda: self._release(workload, reason, requeue_at))
 
     def stop_queue(self, name: str, policy: str = "Hold") -> None:
         """Stop a queue, with `HoldAndDrain` evicting all that it has admitted."""
@@ -317,7 +322,7 @@ class Kueue:
             name = f"{workload.job.namespace}/{workload.job.name}"
             self.evict(workload, "PodsReadyTimeout", f"Exceeded the PodsReady timeout {name}")
 
-    def _release(self, workload: Workload, reason: str) -> None:
+    def _release(self, workload: Workload, reason: str, requeue_at: float | None) -> None:
         """Free the quota of an evicted Workload, and queue it again at once or after a backoff."""
         if workload.phase != Phase.EVICTING:
             return
@@ -325,13 +330,8 @@ class Kueue:
         queue = self.queues[workload.cluster_queue]
         queue.pending_count += 1
         queue.touch()
-        requeue_at = None
-        if reason == "PodsReadyTimeout":
-            requeue_at = self._clock.now + _BACKOFF_SECONDS * 2**workload.requeue_count
-            workload.requeue_count += 1
-            workload.queued_at = self._clock.now
-        self._writer.release(workload, reason, requeue_at)
-        workload.phase = Phase.HELD_BACK
+        self._writer.release(workload, reason)
+        workload.phase, workload.queue_started_at = Phase.HELD_BACK, self._clock.now
         if requeue_at is not None:
             message = "The workload backoff was finished"
             self._clock.at(requeue_at, lambda: self._queue_held_back(workload, "BackoffFinished", message))
@@ -344,6 +344,7 @@ class Kueue:
     def _queue_held_back(self, workload: Workload, reason: str, message: str) -> None:
         if workload.phase == Phase.HELD_BACK:
             self._writer.requeue(workload, reason, message)
+            workload.queue_started_at = self._clock.now
             self._queue_again(workload)
             self._wake()
 

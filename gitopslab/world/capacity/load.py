@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitopslab.world.capacity.layout import BENCHMARK_NAMESPACE, Amounts, Container, PodShape, amounts
-from gitopslab.world.capacity.objects import job_owner, pod_owner
+from gitopslab.world.capacity.objects import job_owner, pod_owner, workload_name
 from gitopslab.world.capacity.runs import Bench
 from gitopslab.world.capacity.workloads import Job, Workload
 from gitopslab.world.clock import DAY, HOUR, moment
-from gitopslab.world.random import hexadecimal, lognormal, stream, suffix, uid
+from gitopslab.world.random import hexadecimal, lognormal, stream, uid
 
 
 def _pod(role: str, image: str, requests: Amounts, count: int = 1) -> PodShape:
@@ -126,13 +126,13 @@ class Background:
         else:
             owners = [job_owner(name, job_uid)]
         return Job(
-            name=name if self._load.is_group else f"job-{name}-{suffix(5, job_uid)}",
+            name=name if self._load.is_group else workload_name("job", name, job_uid),
             namespace=BENCHMARK_NAMESPACE,
             queue=self._queue,
             priority_class=self._load.priority_class,
             pods=self._load.pods,
             owners=owners,
-            labels={"agent-app-id": name} if self._load.is_group else {"batch.kubernetes.io/job-name": name},
+            labels={"agent-app-id": name} if self._load.is_group else {},
             start_seconds=lognormal(self._random, 12, 0.4),
             on_running=on_running,
         )

@@ -21,17 +21,17 @@ class Meter:
     def reserved(self, workload: Workload, at: float) -> None:
         """Count a reservation of quota."""
         labels = (workload.cluster_queue, workload.job.priority_class, _LEADER)
-        self._metrics.observe(families.KUEUE_QUOTA_WAIT, at - workload.queued_at, *labels)
+        self._metrics.observe(families.KUEUE_QUOTA_WAIT, at - workload.queue_started_at, *labels)
 
     def admitted(self, workload: Workload, at: float) -> None:
         """Count an admission."""
         labels = (workload.cluster_queue, workload.job.priority_class, _LEADER)
         self._metrics.count(families.KUEUE_ADMISSIONS, *labels)
-        self._metrics.observe(families.KUEUE_ADMISSION_WAIT, at - workload.queued_at, *labels)
+        self._metrics.observe(families.KUEUE_ADMISSION_WAIT, at - workload.queue_started_at, *labels)
 
-    def evicted(self, workload: Workload, reason: str) -> None:
-        """Count an eviction."""
-        labels = (workload.cluster_queue, reason, "", workload.job.priority_class, _LEADER)
+    def evicted(self, workload: Workload, reason: str, cause: str) -> None:
+        """Count an eviction, and what Kueue knows to be behind its reason."""
+        labels = (workload.cluster_queue, reason, cause, workload.job.priority_class, _LEADER)
         self._metrics.count(families.KUEUE_EVICTIONS, *labels)
 
     def preempted(self, queue: str, reason: str) -> None:

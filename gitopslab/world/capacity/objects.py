@@ -1,12 +1,13 @@
 """Kueue's objects as its API server returns them, for v1beta2 and for v1beta1 of Kueue 0.14."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from gitopslab.world.apiserver import Object
 from gitopslab.world.capacity.cohort_tree import Quota
-from gitopslab.world.capacity.layout import Amounts, PodShape, QueueLayout
+from gitopslab.world.capacity.layout import Amounts, Container, PodShape, QueueLayout
 from gitopslab.world.random import hexadecimal
 
 GROUP = "kueue.x-k8s.io"
@@ -43,13 +44,13 @@ def quantities(amounts: Amounts) -> dict[str, str]:
 
 def resource_flavor(api_version: str, name: str, labels: dict[str, str]) -> Object:
     """Return a ResourceFlavor that stands for nodes with these labels."""
-    return _object(api_version, "ResourceFlavor", name) | {"spec": {"nodeLabels": labels}}
+    return _declared(api_version, "ResourceFlavor", name) | {"spec": {"nodeLabels": labels}}
 
 
 def admission_check(api_version: str, name: str) -> Object:
     """Return an AdmissionCheck that the platform's capacity observer decides."""
     spec = {"controllerName": "capacity-observer.example.com/psi-memory-pressure"}
-    return _object(api_version, "AdmissionCheck", name) | {"spec": spec}
+    return _declared(api_version, "AdmissionCheck", name) | {"spec": spec}
 
 
 def activate(check: Object, time: str) -> None:
@@ -61,7 +62,7 @@ def activate(check: Object, time: str) -> None:
 
 def cohort(api_version: str, name: str, parent: str | None) -> Object:
     """Return a Cohort without quota of its own."""
-    return _object(api_version, "Cohort", name, finalizers=False) | {
+    return _declared(api_version, "Cohort", name, finalizers=False) | {
         "spec": {"parentName": parent} if parent else {}
     }
 
@@ -90,7 +91,7 @@ def cluster_queue(api_version: str, layout: QueueLayout) -> Object:
     elif layout.admission_checks:
         checks = [{"name": name} for name in layout.admission_checks]
         spec["admissionChecksStrategy"] = {"admissionChecks": checks}
-    return _object(api_version, "ClusterQueue", layout.name) | {"spec": spec}
+    return _declared(api_version, "ClusterQueue", layout.name) | {"spec": spec}
 
 
 def resource_group(layout: QueueLayout) -> Object:
@@ -118,16 +119,21 @@ def _quota(resource: str, quota: Quota) -> Object:
 
 def local_queue(api_version: str, layout: QueueLayout) -> Object:
     """Return the LocalQueue that leads to a ClusterQueue, without a status."""
-    queue = _object(api_version, "LocalQueue", layout.name, layout.namespace, finalizers=False)
+    queue = _declared(api_version, "LocalQueue", layout.name, layout.namespace, finalizers=False)
     return queue | {"spec": {"clusterQueue": layout.name, "stopPolicy": "None"}}
+
+
+def local_queue_flavors(layout: QueueLayout, labels: Mapping[str, Mapping[str, str]]) -> list[Object]:
+    """Return the flavors that the status of a LocalQueue lists in v1beta1, by the labels of their nodes."""
+    return [
+        {"name": each.flavor, "nodeLabels": dict(labels[each.flavor]), "resources": sorted(each.quotas)}
+        for each in layout.flavors
+    ]
 
 
 def priority_class(api_version: str, name: str, value: int) -> Object:
     """Return a WorkloadPriorityClass."""
-    return _object(api_version, "WorkloadPriorityClass", name, finalizers=False) | {
-        "value": value,
-        "description": "",
-    }
+    return _declared(api_version, "WorkloadPriorityClass", name, finalizers=False) | {"value": value}
 
 
 def workload(  # noqa: PLR0913 - each is one field of a Workload
@@ -144,13 +150,18 @@ def workload(  # noqa: PLR0913 - each is one field of a Workload
 ) -> Object:
     """Return a Workload as Kueue creates it for a job, without a status.
 
-    `labels` are the pods' own, by which a Workload is joined to what it runs for; owners of kind Job are
-    named in the Workload's labels too.
+    `labels` are the pods' own, by which a Workload is joined to what it runs for. Pods that queue themselves
+    carry Kueue's labels too; a Job carries those itself, and its pods do not.
     """
-    pod_labels = labels | {f"{GROUP}/queue-name": queue, f"{GROUP}/priority-class": priority_class}
+    count = sum(shape.count for shape in pods)
+    template = (
+        _job_template(labels, owners[0]["name"], owners[0]["uid"])
+        if owners[0]["kind"] == "Job"
+        else _pod_template(labels, queue, priority_class, group=name if len(owners) > 1 else "", count=count)
+    )
     spec: Object = {
         "active": True,
-        "podSets": [_pod_set(shape, pod_labels, is_alone=len(pods) == 1) for shape in pods],
+        "podSets": [_pod_set(shape, template, is_alone=len(pods) == 1) for shape in pods],
         "priority": priority,
         "queueName": queue,
     }
@@ -184,25 +195,67 @@ def _owner(api_version: str, kind: str, name: str, uid: str, *, is_controller: b
     return owner | ({"blockOwnerDeletion": True, "controller": True} if is_controller else {})
 
 
-def _pod_set(shape: PodShape, labels: dict[str, str], *, is_alone: bool) -> Object:
+def workload_name(kind: str, name: str, uid: str) -> str:
+    """Return the name of the Workload of one owner, of kind `job` or `pod`: a piece of a hash ends it."""
+    return f"{kind}-{name}-{hexadecimal(5, kind, name, uid)}"
+
+
+def _job_template(labels: dict[str, str], name: str, uid: str) -> Object:
+    """Return the metadata of a Job's pods, which the API server labels under both of its names."""
+    owner = {"controller-uid": uid, "job-name": name}
+    return {"labels": labels | {f"batch.kubernetes.io/{key}": value for key, value in owner.items()} | owner}
+
+
+def _pod_template(
+    labels: dict[str, str], queue: str, priority_class: str, *, group: str, count: int
+) -> Object:
+    """Return the metadata of pods that queue by themselves, or as a group of that name."""
+    queued = {
+        f"{GROUP}/managed": "true",
+        f"{GROUP}/priority-class": priority_class,
+        f"{GROUP}/queue-name": queue,
+    }
+    if not group:
+        return {"labels": labels | queued}
+    return {
+        "annotations": {f"{GROUP}/pod-group-total-count": str(count)},
+        "labels": labels | queued | {f"{GROUP}/pod-group-name": group},
+    }
+
+
+def _pod_set(shape: PodShape, template: Object, *, is_alone: bool) -> Object:
     return {
         "count": shape.count,
         "name": pod_set_name(shape.role, is_alone=is_alone),
         "template": {
-            "metadata": {"labels": labels},
-            "spec": {
-                "containers": [
-                    {
-                        "image": container.image,
-                        "name": container.name,
-                        "resources": {"requests": quantities(container.requests)},
-                    }
-                    for container in shape.containers
-                ],
-                "restartPolicy": "Never",
-            },
+            "metadata": template,
+            "spec": _POD_DEFAULTS
+            | {"containers": [_CONTAINER_DEFAULTS | _container(part) for part in shape.containers]},
         },
     }
+
+
+def _container(container: Container) -> Object:
+    return {
+        "image": container.image,
+        "name": container.name,
+        "resources": {"requests": quantities(container.requests)},
+    }
+
+
+_POD_DEFAULTS = {
+    "dnsPolicy": "ClusterFirst",
+    "restartPolicy": "Never",
+    "schedulerName": "default-scheduler",
+    "securityContext": {},
+    "terminationGracePeriodSeconds": 30,
+}
+_CONTAINER_DEFAULTS = {
+    "imagePullPolicy": "IfNotPresent",
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+}
+"""What the API server fills in where a pod does not say it."""
 
 
 @lru_cache
@@ -245,6 +298,20 @@ def condition(item: Object, kind: str) -> Object | None:
     """Return a condition of an object's status, if it has it."""
     conditions: list[Object] = item.get("status", {}).get("conditions", [])
     return next((found for found in conditions if found["type"] == kind), None)
+
+
+def _declared(
+    api_version: str, kind: str, name: str, namespace: str = "", *, finalizers: bool = True
+) -> Object:
+    """Return an object that Argo CD applies, and tracks by an annotation."""
+    item = _object(api_version, kind, name, namespace, finalizers=finalizers)
+    tracked = f"{_APPLICATION}:{GROUP}/{kind}:{namespace or _APPLICATION_NAMESPACE}/{name}"
+    item["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": tracked}
+    return item
+
+
+_APPLICATION, _APPLICATION_NAMESPACE = "kueue-queues", "kueue-system"
+"""The Application that declares queues, and the namespace it names for what has none of its own."""
 
 
 def _object(

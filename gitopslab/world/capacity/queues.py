@@ -1,5 +1,6 @@
 """A ClusterQueue: who waits in it, who holds its quota, and the status that Kueue writes of it."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from heapq import heapify, heappop, heappush
 
@@ -21,6 +22,7 @@ class Queue:
         api: The cluster's API server.
         api_version: Of the objects.
         layout: Its quotas and policies.
+        flavors: Labels of the nodes of each flavor, by the flavor's name.
 
     Attributes:
         holding: Workloads that hold its quota, by number.
@@ -28,14 +30,17 @@ class Queue:
         pending_count: Workloads that wait in it, those included that are held back for a while.
     """
 
-    def __init__(self, api: ApiServer, api_version: str, layout: QueueLayout) -> None:
+    def __init__(
+        self, api: ApiServer, api_version: str, layout: QueueLayout, flavors: Mapping[str, Mapping[str, str]]
+    ) -> None:
         self.layout = layout
         self.holding: dict[int, Workload] = {}
         self.is_active = True
         self.is_blocked = False
         self.pending_count = 0
         self._api = api
-        self._local_usage = "flavorUsage" if api_version == objects.OLDER else "flavorsUsage"
+        is_older = api_version == objects.OLDER
+        self._local_usage = "flavorUsage" if is_older else "flavorsUsage"
         self._heap: list[tuple[tuple[int, float, int], Workload]] = []
         self._parked: list[Workload] = []
         self._hopeless: set[object] = set()
@@ -46,6 +51,8 @@ class Queue:
         self.item = api.create(objects.cluster_queue(api_version, layout), manager="argocd-controller")
         self.local_item = api.create(objects.local_queue(api_version, layout), manager="argocd-controller")
         self._explain("Ready", "Can admit new workloads", "Can submit new workloads to localQueue")
+        if is_older:
+            self.local_item["status"]["flavors"] = objects.local_queue_flavors(layout, flavors)
         api.clock.after(_STATUS_SECONDS, self._write)
 
     def _nothing(self) -> _Usage:
@@ -201,7 +208,7 @@ class Queue:
                 "name": flavor.flavor,
                 "resources": [
                     _amount(resource, usage[flavor.flavor, resource], None if is_local else quota.nominal)
-                    for resource, quota in flavor.quotas.items()
+                    for resource, quota in sorted(flavor.quotas.items())
                 ],
             }
             for flavor in self.layout.flavors

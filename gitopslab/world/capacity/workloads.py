@@ -14,7 +14,12 @@ from gitopslab.world.clock import stamp
 from gitopslab.world.events import Recorder
 
 COMPONENT = "kueue-admission"
-_JOB_COMPONENT = "kueue-pod-controller"
+_CONTROLLER = "kueue-workload-controller"
+_JOB_CONTROLLER = "kueue-job-controller"
+"""Writes each condition as a manager of its own, whose name the condition's ends."""
+
+_SCHEDULED = frozenset({"Preempted"})
+"""Evictions that the scheduler decides; others are the workload controller's."""
 
 
 def _ignore(*_: object) -> None:
@@ -80,6 +85,7 @@ class Workload:
         priority: The higher, the sooner.
         requests: What all its pods request together, of the resources that Kueue counts.
         queued_at: Time by which it is ordered among those of its priority.
+        queue_started_at: Since when it waits, or waited: its creation, or when it was last requeued.
         number: Order of creation, where times are equal.
         running_at: When its pods ran in this stay; 0 if they did not yet.
     """
@@ -93,6 +99,7 @@ class Workload:
     number: int
     phase: Phase = Phase.PENDING
     created_at: float = 0
+    queue_started_at: float = 0
     flavor: str = ""
     reserved_at: float = 0
     admitted_at: float = 0
@@ -133,7 +140,9 @@ class WorkloadWriter:
         self._api = api
         self._api_version = api_version
         self._events = Recorder(api, COMPONENT)
+        self._controller_events = Recorder(api, _CONTROLLER)
         self._priorities = priorities
+        self._finisher = f"{_JOB_CONTROLLER}-Finished" if api_version == objects.OLDER else COMPONENT
         self._past = (
             "accumulatedPastExexcutionTimeSeconds"
             if api_version == objects.OLDER
@@ -158,7 +167,9 @@ class WorkloadWriter:
         now = self._api.clock.now
         requests = {key: amount for key, amount in bundle_requests(job.pods).items() if key in counted}
         priority = self._priorities[job.priority_class]
-        return Workload(job, item, cluster_queue, priority, requests, now, number, created_at=now)
+        return Workload(
+            job, item, cluster_queue, priority, requests, now, number, created_at=now, queue_started_at=now
+        )
 
     def pend(self, workload: Workload, message: str, reason: str = "Pending") -> None:
         """Note why a Workload cannot be admitted; the same note twice is one write."""
@@ -174,7 +185,6 @@ class WorkloadWriter:
         """Note that a Workload has its quota; without admission checks it is admitted by the same write."""
         item, status = workload.item, workload.item["status"]
         status.pop("resourceRequests", None)
-        status.pop("requeueState", None)
         status["admission"] = {
             "clusterQueue": workload.cluster_queue,
             "podSetAssignments": self._assignments(workload, flavor),
@@ -192,7 +202,7 @@ class WorkloadWriter:
         else:
             self._set_admitted(item)
         self._api.patch_status(item, manager=COMPONENT)
-        waited = int(self._api.clock.now - workload.queued_at)
+        waited = int(self._api.clock.now - workload.queue_started_at)
         self._events.emit(item, "QuotaReserved", f"{message}, wait time since queued was {waited}s")
         if not checks:
             self._events.emit(item, "Admitted", f"Admitted by ClusterQueue {queue}, {_NO_WAIT}")
@@ -209,22 +219,40 @@ class WorkloadWriter:
         message = (
             f"Admitted by ClusterQueue {workload.cluster_queue}, wait time since reservation was {waited}s"
         )
-        self._events.emit(item, "Admitted", message)
+        self._controller_events.emit(item, "Admitted", message)
 
     def wait_for_pods(self, workload: Workload) -> None:
         """Note that pods were made and do not run yet."""
         message = "Not all pods are ready or succeeded"
         self._set(workload.item, "PodsReady", status=False, reason="WaitForStart", message=message)
-        self._api.patch_status(workload.item, manager=_JOB_COMPONENT)
+        self._api.patch_status(workload.item, manager=f"{_JOB_CONTROLLER}-PodsReady")
 
     def start_pods(self, workload: Workload) -> None:
         """Note that all pods run."""
         message = "All pods reached readiness and the workload is running"
         self._set(workload.item, "PodsReady", status=True, reason="Started", message=message)
-        self._api.patch_status(workload.item, manager=_JOB_COMPONENT)
+        self._api.patch_status(workload.item, manager=f"{_JOB_CONTROLLER}-PodsReady")
 
-    def evict(self, workload: Workload, reason: str, message: str, preempted: str = "") -> None:
-        """Make the first write of an eviction, which frees no quota yet; `preempted` says how, if it was."""
+    def evict(  # noqa: PLR0913 - each is told by the write
+        self,
+        workload: Workload,
+        reason: str,
+        message: str,
+        *,
+        cause: str = "",
+        preempted: str = "",
+        requeue_at: float | None = None,
+    ) -> None:
+        """Make the first write of an eviction, which frees no quota yet.
+
+        Args:
+            workload: Which.
+            reason: Of Evicted.
+            message: Of Evicted.
+            cause: What Kueue counts beside the reason.
+            preempted: How it was preempted, if it was.
+            requeue_at: When a backoff ends, None where there is none.
+        """
         item, status = workload.item, workload.item["status"]
         self._set(item, "Evicted", status=True, reason=reason, message=message)
         if preempted:
@@ -232,19 +260,22 @@ class WorkloadWriter:
         stats = status.setdefault("schedulingStats", {"evictions": []})["evictions"]
         count = next((entry for entry in stats if entry["reason"] == reason), None)
         if count is None:
-            stats.append({"reason": reason, "underlyingCause": "", "count": 1})
+            stats.append({"reason": reason, "underlyingCause": cause, "count": 1})
         else:
             count["count"] += 1
+        for check in status.get("admissionChecks", ()):
+            previously = f"Reset to Pending after eviction. Previously: {check['state']}"
+            check.update(self._check(check["name"], "Pending", previously))
+        if requeue_at is not None:
+            status["requeueState"] = {"count": workload.requeue_count, "requeueAt": stamp(requeue_at)}
         self._api.patch_status(item, manager=COMPONENT)
+        recorder = self._events if reason in _SCHEDULED else self._controller_events
+        recorder.emit(item, f"EvictedDueTo{reason}", message)
         if preempted:
-            self._events.emit(item, "Preempted", message)
-        self._events.emit(item, f"EvictedDueTo{reason}", message)
+            recorder.emit(item, "Preempted", message)
 
-    def release(self, workload: Workload, reason: str, requeue_at: float | None) -> None:
-        """Make the second write of an eviction, by which quota is free again.
-
-        `requeue_at` is when a backoff ends, None where there is none.
-        """
+    def release(self, workload: Workload, reason: str) -> None:
+        """Make the second write of an eviction, by which quota is free again."""
         item, status = workload.item, workload.item["status"]
         evicted = objects.condition(item, "Evicted")
         message = evicted["message"] if evicted else ""
@@ -256,16 +287,11 @@ class WorkloadWriter:
             spent = int(self._api.clock.now) - int(workload.admitted_at)
             if workload.admitted_at:
                 status[self._past] = status.get(self._past, 0) + spent
-        for check in status.get("admissionChecks", ()):
-            previously = f"Reset to Pending after eviction. Previously: {check['message']}"
-            check.update(self._check(check["name"], "Pending", previously))
         if objects.condition(item, "PodsReady") is not None:
             text = "Not all pods are ready or succeeded"
             self._set(item, "PodsReady", status=False, reason="WaitForStart", message=text)
         is_requeued = reason in {"Preempted", "NodeFailures"}
         self._set(item, "Requeued", status=is_requeued, reason=reason, message=message)
-        if requeue_at is not None:
-            status["requeueState"] = {"count": workload.requeue_count, "requeueAt": stamp(requeue_at)}
         self._api.patch_status(item, manager=COMPONENT)
 
     def requeue(self, workload: Workload, reason: str, message: str) -> None:
@@ -274,10 +300,11 @@ class WorkloadWriter:
         self._set(workload.item, "Requeued", status=True, reason=reason, message=message)
         self._api.patch_status(workload.item, manager=COMPONENT)
 
-    def finish(self, workload: Workload, reason: str, message: str) -> None:
+    def finish(self, workload: Workload, reason: str) -> None:
         """Note the end: Succeeded or Failed; admission and conditions stay."""
+        message = _ending(workload.job, is_success=reason == "Succeeded")
         self._set(workload.item, "Finished", status=True, reason=reason, message=message)
-        self._api.patch_status(workload.item, manager="kueue")
+        self._api.patch_status(workload.item, manager=self._finisher)
 
     def delete(self, workload: Workload) -> None:
         """Delete a Workload with its owner; the finalizer goes a moment after."""
@@ -313,6 +340,16 @@ class WorkloadWriter:
         return [
             {"name": name, "resources": objects.quantities(usage)} for _, name, usage in _pod_sets(workload)
         ]
+
+
+def _ending(job: Job, *, is_success: bool) -> str:
+    """Return what Kueue says of the end of a Job, of pods in a group, or of a pod, which says nothing."""
+    if job.owners[0]["kind"] == "Job":
+        return "Job finished successfully" if is_success else "Job has reached the specified backoff limit"
+    if len(job.owners) == 1:
+        return ""
+    count = sum(shape.count for shape in job.pods)
+    return f"Pods succeeded: {count if is_success else count - 1}/{count}."
 
 
 def _pod_sets(workload: Workload) -> list[tuple[PodShape, str, Amounts]]:

@@ -9,12 +9,12 @@ from gitopslab.world.capacity.concurrency import Pressure
 from gitopslab.world.capacity.layout import BENCHMARK_NAMESPACE, Amounts, Container, PodShape, amounts
 from gitopslab.world.capacity.models import DEEPSEEK
 from gitopslab.world.capacity.nodes import Node
-from gitopslab.world.capacity.objects import job_owner
+from gitopslab.world.capacity.objects import job_owner, workload_name
 from gitopslab.world.capacity.runs import EvaluatorFault, Fate, RunPlan, nanoid
 from gitopslab.world.capacity.workloads import Job, Workload
 from gitopslab.world.clock import HOUR, MINUTE
 from gitopslab.world.incidents.story import Blast, Kind, Stage, Story
-from gitopslab.world.random import hexadecimal, suffix, uid
+from gitopslab.world.random import hexadecimal, uid
 
 _INSTANCE = amounts("450m", "1792Mi", "6696Mi")
 _INSTANCE_COUNT = 10
@@ -33,13 +33,13 @@ def _job(key: str, queue: str, requests: Amounts, start_seconds: float) -> Job:
     job_uid = uid("probe", key)
     container = Container("probe", "ghcr.io/example/probe:2026.5", requests)
     return Job(
-        name=f"job-{name}-{suffix(5, job_uid)}",
+        name=workload_name("job", name, job_uid),
         namespace=BENCHMARK_NAMESPACE,
         queue=queue,
         priority_class="background",
         pods=(PodShape("main", (container,)),),
         owners=[job_owner(name, job_uid)],
-        labels={"batch.kubernetes.io/job-name": name},
+        labels={},
         start_seconds=start_seconds,
     )
 
