@@ -43,7 +43,7 @@ class World:
     def events(self, *clusters: str, kind: str = "") -> list[Event]:
         found = []
         for name in clusters or CLUSTERS:
-            with zstandard.open(self.folder / f"{name}.ndjson.zst", "rb") as lines:
+            with zstandard.open(self.folder / "objects" / f"{name}.ndjson.zst", "rb") as lines:
                 found += [msgspec.json.decode(line, type=Event) for line in io.BufferedReader(lines)]
         return [event for event in found if not kind or event.kind == kind]
 

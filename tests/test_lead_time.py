@@ -32,7 +32,7 @@ def platform(tmp_path_factory) -> Settings:
     lake = Lake(configured.lake.path)
     for cluster in ("hub", "dev", "staging", "ryzen"):
         with Landing(lake, Origin("files", cluster, "file")) as landing:
-            files.land([folder / f"{cluster}.ndjson.zst"], landing)
+            files.land([folder / "objects" / f"{cluster}.ndjson.zst"], landing)
     build(configured)
     return configured
 

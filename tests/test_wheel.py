@@ -72,7 +72,7 @@ def test_it_runs_a_report_elsewhere(wheel, tmp_path):
 
     run("gitopslab", "world", "generate", "--weeks", "1", "--out", ".")
     for cluster in ("hub", "dev"):
-        run("gitopslab", "land", "files", f"{cluster}.ndjson.zst", "--cluster", cluster)
+        run("gitopslab", "land", "files", f"objects/{cluster}.ndjson.zst", "--cluster", cluster)
     run("gitopslab", "build")
     out = run("gitopslab", "report", "lead_time", "-p", "environment=dev", "-p", "as_of=2026-03-09")
 

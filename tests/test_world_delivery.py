@@ -51,7 +51,7 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_another_world(tmp_
         generate(seed, 0.5, "small", tmp_path / name)
     one, two, three = (World(tmp_path / name).digest() for name in ("one", "two", "three"))
     assert one == two
-    assert one["hub.ndjson.zst"] != three["hub.ndjson.zst"]
+    assert one["objects/hub.ndjson.zst"] != three["objects/hub.ndjson.zst"]
 
 
 @pytest.mark.parametrize("release", ["current", "older"])
@@ -290,7 +290,7 @@ def test_a_world_lands_whole_and_builds(world, tmp_path):
     configured = settings.load(folder / "gitopslab.toml")
     for cluster in CLUSTERS:
         with Landing(Lake(configured.lake.path), Origin("files", cluster, "file")) as landing:
-            files.land([folder / f"{cluster}.ndjson.zst"], landing, Reading(observed_at=START))
+            files.land([folder / "objects" / f"{cluster}.ndjson.zst"], landing, Reading(observed_at=START))
         assert (landing.tally.reject_count, landing.tally.known_count) == (0, 0)
     build(configured)
     with Warehouse(configured.warehouse.path) as warehouse:

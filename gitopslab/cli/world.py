@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 @world_app.command(
     epilog="Examples: `gitopslab world generate --out world`; `gitopslab world generate --seed 11 --weeks 2"
     " --scale medium --poll-seconds 300 --gap dev:3d:6h --out polled`; then, in that folder,"
-    " `gitopslab land files hub.ndjson.zst --cluster hub` for each cluster, and `gitopslab build`."
+    " `gitopslab land files objects/hub.ndjson.zst --cluster hub` for each cluster, and `gitopslab build`."
 )
 def generate(
     out: Annotated[Path, typer.Option(help="A folder that is not there yet, or empty.")],

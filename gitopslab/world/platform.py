@@ -70,7 +70,7 @@ class Platform:
         self._ends_at = self.clock.now + weeks * WEEK
         self._truth = files.enter_context(Truth(out / "truth"))
         self._truth.open(WATCH_GAP)
-        for folder in ("git", "inventory"):
+        for folder in ("git", "inventory", "objects"):
             (out / folder).mkdir()
         source = files.enter_context(SourceRepository(out / "git" / "workflow-builder.git"))
         config = files.enter_context(ConfigRepository(out / "git" / "stacks.git", CONFIG_URL))
@@ -78,7 +78,7 @@ class Platform:
             name: files.enter_context(
                 Watcher(
                     name,
-                    out / f"{name}.ndjson.zst",
+                    out / "objects" / f"{name}.ndjson.zst",
                     start=self.clock.now,
                     watching=watching,
                     random=stream(seed, "watcher", name),
