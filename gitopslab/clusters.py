@@ -6,17 +6,68 @@ transport, not for its models.
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 from kubernetes import client, config
 
-from gitopslab.errors import AccessDeniedError, NotServedError, SettingsError, SourceError, UnreachableError
+from gitopslab.errors import (
+    AccessDeniedError,
+    BadRequestError,
+    BusyError,
+    ExpiredError,
+    NotServedError,
+    SettingsError,
+    SourceError,
+    UnreachableError,
+)
 from gitopslab.resources import Resource
 
-_TIMEOUT_SECONDS = 10
+IN_CLUSTER = "in-cluster"
+"""The context that stands for the cluster this process runs in, by its service account."""
+
+_CONNECT_SECONDS = 10
+_ANSWER_SECONDS = 60
+# A bookmark comes once a minute: who is silent for longer is gone, and has not said so.
+_SILENCE_SECONDS = 90
+# A watch keeps its connection; with fewer places in the pool each one more is made and thrown away.
+_CONNECTIONS = 64
+_READ_BYTES = 1 << 20
+_MAX_LINE_BYTES = 256 << 20
+_MAX_REFUSAL_BYTES = 64 << 10
+
+
+class WatchStream:
+    """The lines of one watch, as they arrive; `close()` may be called by another thread."""
+
+    def __init__(self, cluster: str, response: urllib3.BaseHTTPResponse) -> None:
+        self._cluster, self._response = cluster, response
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        """Yield the complete lines that arrived together, until the API server ends the watch.
+
+        Raises:
+            UnreachableError: The connection broke, or was silent for longer than a living one is.
+        """
+        rest = b""
+        with _transport(self._cluster):
+            while received := self._response.read1(_READ_BYTES):
+                *lines, rest = (rest + received).split(b"\n")
+                if lines:
+                    yield lines
+                elif len(rest) > _MAX_LINE_BYTES:
+                    raise UnreachableError(f"{self._cluster}: a watch event does not end")
+
+    def close(self) -> None:
+        """End the watch at once; whoever waits for a line gets an error or the end."""
+        # It may have ended by itself, just now.
+        with suppress(ValueError, RuntimeError, OSError):
+            self._response.shutdown()
 
 
 @dataclass(frozen=True)
@@ -40,27 +91,44 @@ class Cluster:
             SourceError: The API server answered with another error.
         """
         try:
-            request = self.api.param_serialize(
-                "GET", path, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
-            )
-            response = self.api.call_api(*request, _request_timeout=_TIMEOUT_SECONDS)
-            if response.status != HTTPStatus.OK:
-                raise self._refusal(response.status, path, what)
-            answer = json.loads(response.read())
-        except client.ApiException as error:
-            raise self._refusal(error.status, path, what) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise UnreachableError(f"{self.name}: no answer from the API server: {_reason(error)}") from error
+            answer = json.loads(self.page(path, what=what))
         except ValueError as error:
-            raise UnreachableError(f"{self.name}: {path}: the answer is not JSON") from error
+            raise UnreachableError(f"{self.name}: {_bare(path)}: the answer is not JSON") from error
         if not isinstance(answer, dict):
-            raise UnreachableError(f"{self.name}: {path}: the answer is not an object")
+            raise UnreachableError(f"{self.name}: {_bare(path)}: the answer is not an object")
         return answer
 
+    def page(self, path: str, *, what: str = "") -> bytes:
+        """Return the answer at `path` as it came; arguments and errors are those of `get()`.
+
+        Raises:
+            ExpiredError: The list that is continued is older than what the API server keeps.
+            BusyError: The API server asked to be left alone for a while, or failed.
+        """
+        with _transport(self.name):
+            return bytes(self._open(path, what, _ANSWER_SECONDS).data)
+
+    @contextmanager
+    def watch(self, path: str, *, what: str = "") -> Iterator[WatchStream]:
+        """Open the watch at `path`; its connection ends with the block. Errors are those of `page()`."""
+        with _transport(self.name):
+            response = self._open(path, what, _SILENCE_SECONDS)
+        try:
+            yield WatchStream(self.name, response)
+        finally:
+            response.close()
+
     def uid(self) -> str:
-        """Return the uid of the kube-system namespace, which stands for the cluster's own."""
-        namespace = self.get("/api/v1/namespaces/kube-system", what="`get` on namespaces")
-        return str(namespace["metadata"]["uid"])
+        """Return the uid of the kube-system namespace, which stands for the cluster's own.
+
+        Raises:
+            UnreachableError: What answered is no API server.
+        """
+        path = "/api/v1/namespaces/kube-system"
+        metadata = self.get(path, what="`get` on namespaces").get("metadata")
+        if not isinstance(metadata, dict) or not metadata.get("uid"):
+            raise UnreachableError(f"{self.name}: {path}: the answer is not a namespace")
+        return str(metadata["uid"])
 
     def versions(self, api_group: str) -> list[str]:
         """Return the versions of `api_group` that the cluster serves, the preferred one first.
@@ -75,6 +143,15 @@ class Cluster:
         versions = [str(version["version"]) for version in group["versions"]]
         return sorted(versions, key=lambda version: version != preferred)
 
+    def kinds(self, api_group: str, version: str) -> dict[str, str]:
+        """Return the kind of every resource that is served in `version` of `api_group`, by plural name."""
+        served = self.get(_prefix(api_group, version)).get("resources") or []
+        return {
+            str(each["name"]): str(each["kind"])
+            for each in served
+            if isinstance(each, dict) and {"name", "kind"} <= each.keys() and "/" not in str(each["name"])
+        }
+
     def may_list(self, resource: Resource, version: str) -> None:
         """Return if `resource` can be listed in all namespaces.
 
@@ -82,35 +159,105 @@ class Cluster:
             AccessDeniedError: The identity may not; the message names the rule to add.
             NotServedError: The group is served, this resource or version is not.
         """
-        prefix = f"/apis/{resource.api_group}" if resource.api_group else "/api"
-        self.get(f"{prefix}/{version}/{resource.resource}?limit=1", what=f"`list` on {resource}")
+        self.page(path_of(resource, version, limit=1), what=f"`list` on {resource}")
 
-    def _refusal(self, status: int | None, path: str, what: str) -> SourceError:
+    def _open(self, path: str, what: str, silence_seconds: float) -> urllib3.BaseHTTPResponse:
+        """Return the answer at `path`, of which only the head was read."""
+        request = self.api.param_serialize(
+            "GET", path, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
+        )
+        timeouts = (_CONNECT_SECONDS, silence_seconds)
+        response: urllib3.BaseHTTPResponse = self.api.call_api(*request, _request_timeout=timeouts).response
+        if response.status != HTTPStatus.OK:
+            body = response.read(_MAX_REFUSAL_BYTES)
+            response.close()
+            raise self._refusal(response, body, _bare(path), what)
+        return response
+
+    def _refusal(self, response: urllib3.BaseHTTPResponse, body: bytes, path: str, what: str) -> SourceError:
+        status = response.status
+        answered = f"{self.name}: {path}: the API server answered {status}"
         if status == HTTPStatus.NOT_FOUND:
             return NotServedError(f"{self.name}: {path} is not served")
-        if status == HTTPStatus.UNAUTHORIZED:
-            return AccessDeniedError(f"{self.name}: the API server does not know this identity; log in again")
-        if status == HTTPStatus.FORBIDDEN:
-            return AccessDeniedError(f"{self.name}: grant {what or f'`get` on {path}'} to this identity")
-        return SourceError(f"{self.name}: {path}: the API server answered {status}")
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            unknown = "the API server does not know this identity; log in again"
+            grant = f"grant {what or f'`get` on {path}'} to this identity"
+            return AccessDeniedError(f"{self.name}: {grant if status == HTTPStatus.FORBIDDEN else unknown}")
+        # After etcd was restored from a backup, the version that is asked for is yet to come.
+        if status == HTTPStatus.GONE or b"ResourceVersionTooLarge" in body:
+            return ExpiredError(answered)
+        if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
+            return BadRequestError(answered)
+        if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return BusyError(answered, _seconds(response.headers.get("Retry-After", "")))
+        return SourceError(answered)
 
 
 def connect(name: str, context: str) -> Cluster:
     """Return the cluster that kubeconfig context `context` leads to; no request is made yet.
 
+    The context `in-cluster` is the cluster that this process runs in.
+
     Raises:
         SettingsError: There is no kubeconfig, or no such context in it.
     """
     try:
-        # The client looks at KUBECONFIG once, when it is imported; a path given is looked at each time.
-        api = config.new_client_from_config(config_file=os.environ.get("KUBECONFIG"), context=context)
+        api = _in_cluster() if context == IN_CLUSTER else _from_kubeconfig(context)
     except config.ConfigException as error:
-        raise SettingsError(
-            f"cluster {name}: no kubeconfig context {context!r}; see `kubectl config get-contexts`"
-        ) from error
+        if context == IN_CLUSTER:
+            message = f"cluster {name}: this process does not run in a cluster, with a service account"
+        else:
+            message = f"cluster {name}: no kubeconfig context {context!r}; see `kubectl config get-contexts`"
+        raise SettingsError(message) from error
     # One try: whoever calls knows better than the transport whether another is wanted.
-    api.rest_client.pool_manager.connection_pool_kw["retries"] = False
+    api.rest_client.pool_manager.connection_pool_kw |= {"retries": False, "maxsize": _CONNECTIONS}
     return Cluster(name, api)
+
+
+def path_of(resource: Resource, version: str, **query: str | int) -> str:
+    """Return the path of `resource` in all namespaces, with `query` behind it.
+
+    Names of the query are the API's own; `continue` is written `continue_`.
+    """
+    path = f"{_prefix(resource.api_group, version)}/{resource.resource}"
+    return f"{path}?{urlencode({key.rstrip('_'): value for key, value in query.items()})}" if query else path
+
+
+def _prefix(api_group: str, version: str) -> str:
+    return f"/apis/{api_group}/{version}" if api_group else f"/api/{version}"
+
+
+def _in_cluster() -> client.ApiClient:
+    configuration = client.Configuration()
+    config.load_incluster_config(client_configuration=configuration)
+    return client.ApiClient(configuration)
+
+
+def _from_kubeconfig(context: str) -> client.ApiClient:
+    # The client looks at KUBECONFIG once, when it is imported; a path given is looked at each time.
+    api: client.ApiClient = config.new_client_from_config(
+        config_file=os.environ.get("KUBECONFIG"), context=context
+    )
+    return api
+
+
+@contextmanager
+def _transport(cluster: str) -> Iterator[None]:
+    """Turn what the transport and the credentials' plugin raise into errors that name `cluster`."""
+    try:
+        yield
+    except config.ConfigException as error:
+        raise AccessDeniedError(f"{cluster}: the credentials could not be renewed; log in again") from error
+    except (client.ApiException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise UnreachableError(f"{cluster}: no answer from the API server: {_reason(error)}") from error
+
+
+def _bare(path: str) -> str:
+    return path.partition("?")[0]
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isdecimal() else None
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,9 @@ GitOpsLabError
 ├── SourceError                a source could not be read                    exit code 3
 │   ├── UnreachableError       nobody answered, or not with an answer
 │   ├── AccessDeniedError      401 or 403: the message names what to grant
+│   ├── BadRequestError        400 or 422: it does not understand what it was asked
+│   ├── BusyError              429 or 5xx: ask again, later
+│   ├── ExpiredError           410: what was to be continued is no longer kept
 │   └── NotServedError         the cluster has no such kind, so nothing is known about it
 ├── FindingsError              done, but findings or rejects above the limit exit code 1
 └── ReportError                a notebook failed while it ran                exit code 1
@@ -62,6 +65,26 @@ class UnreachableError(SourceError):
 
 class AccessDeniedError(SourceError):
     """The source refused; the message names the verb and resource to grant."""
+
+
+class BadRequestError(SourceError):
+    """The source does not understand the request, as an older one may not."""
+
+
+class BusyError(SourceError):
+    """The source answered that it cannot answer now.
+
+    Attributes:
+        retry_after_seconds: How long it asked to be left alone, where it said so.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ExpiredError(SourceError):
+    """What was to be continued, a list or a watch, is older than what the source keeps."""
 
 
 class NotServedError(SourceError):
