@@ -1,12 +1,13 @@
 """Datasets of the lake: what is landed, a module a source. A new one is a new module, and a line here."""
 
 from gitopslab.datasets.dataset import Dataset
-from gitopslab.datasets.kubernetes import OBJECT_VERSIONS, VERSION_KEY
+from gitopslab.datasets.kubernetes import CHECKPOINTS, OBJECT_VERSIONS, VERSION_KEY
 from gitopslab.datasets.landing import COVERAGE, EXTRACT_RUNS, LANDED_FILES, REJECTS
 
 DATASETS = (OBJECT_VERSIONS, EXTRACT_RUNS, COVERAGE, REJECTS, LANDED_FILES)
 
 __all__ = (
+    "CHECKPOINTS",
     "COVERAGE",
     "DATASETS",
     "EXTRACT_RUNS",

@@ -6,7 +6,7 @@ that was written stays, whatever happens to the run afterwards.
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from io import BytesIO
 from itertools import chain
@@ -48,6 +48,13 @@ class Batch(NamedTuple):
     bodies: Sequence[bytes]
 
 
+class _Addition(NamedTuple):
+    batch: Batch
+    source: str
+    how: str
+    is_inferred: bool
+
+
 class _Identities(NamedTuple):
     uids: Sequence[str]
     resource_versions: Sequence[str]
@@ -61,20 +68,25 @@ class Landing(ExtractRun):
         lake: Where objects go.
         origin: Where they come from.
         email_salt: Mixed into the hashes that stand for e-mail addresses.
+        has_all_new: Whether whoever adds has left out what the lake holds, so that nothing is looked up,
+            and nothing remembered.
     """
 
-    def __init__(self, lake: Lake, origin: Origin, *, email_salt: str = "") -> None:
+    def __init__(
+        self, lake: Lake, origin: Origin, *, email_salt: str = "", has_all_new: bool = False
+    ) -> None:
         super().__init__(lake, origin, email_salt=email_salt)
-        self._known = database.memory()
+        self._known = None if has_all_new else database.memory()
         self._alone = Lock()
         self._texts = _Texts()
         self._writer = ThreadPoolExecutor(_WRITERS, "landing")
         self._writing: list[Future[None]] = []
-        self._waiting: list[tuple[str, Batch]] = []
+        self._waiting: list[_Addition] = []
         self._waiting_bytes = self._waiting_rows = 0
 
     def __enter__(self) -> Self:
-        self.lake.known_versions(self._known, self.origin.cluster)
+        if self._known:
+            self.lake.known_versions(self._known, self.origin.cluster)
         return super().__enter__()
 
     def __exit__(
@@ -84,12 +96,20 @@ class Landing(ExtractRun):
             super().__exit__(kind, error, trace)
         finally:
             self._writer.shutdown(wait=True)
-            self._known.close()
+            if self._known:
+                self._known.close()
 
-    def add(self, batch: Batch, source: str) -> None:
-        """Take `batch`, read from `source`; it is durable after the next `flush()`."""
+    def add(self, batch: Batch, source: str, *, how: str = "", is_inferred: bool = False) -> None:
+        """Take `batch`, read from `source`; it is durable after the next `flush()`.
+
+        Args:
+            batch: Object versions that were read together.
+            source: File or path they were read from.
+            how: How they were seen, where that is not the run's own way.
+            is_inferred: Whether nobody saw them, and they follow from what was seen.
+        """
         self.tally.object_count += len(batch.bodies)
-        self._waiting.append((source, batch))
+        self._waiting.append(_Addition(batch, source, how or self.origin.how, is_inferred))
         self._waiting_rows += len(batch.bodies)
         self._waiting_bytes += sum(map(len, batch.bodies))
         if self._waiting_bytes >= _BATCH_BYTES or self._waiting_rows >= _BATCH_ROWS:
@@ -114,30 +134,31 @@ class Landing(ExtractRun):
             return
         while len(self._writing) > _WRITERS:
             self._writing.pop(0).result()
-        batches, self._waiting = self._waiting, []
+        additions, self._waiting = self._waiting, []
         books = self._take_books()
         self._waiting_bytes = self._waiting_rows = 0
-        self._writing.append(self._writer.submit(self._write, batches, books, list(self._writing)))
+        self._writing.append(self._writer.submit(self._write, additions, books, list(self._writing)))
 
-    def _write(self, batches: list[tuple[str, Batch]], books: Books, earlier: list[Future[None]]) -> None:
-        if batches:
-            self._write_objects(batches)
+    def _write(self, additions: list[_Addition], books: Books, earlier: list[Future[None]]) -> None:
+        if additions:
+            self._write_objects(additions)
         if any(books.values()):
-            wait(earlier)
+            # A note is kept only if all that came before it is: what failed there fails here too.
+            for future in earlier:
+                future.result()
         self._write_books(books)
 
-    def _write_objects(self, batches: list[tuple[str, Batch]]) -> None:
+    def _write_objects(self, additions: list[_Addition]) -> None:
         # Columns of many batches, each with all its values one after another and in one piece: what
         # redaction is quick on.
-        columns: Any = zip(*(batch for _, batch in batches), strict=True)
+        columns: Any = zip(*(addition.batch for addition in additions), strict=True)
         joined = Batch._make(list(chain.from_iterable(column)) for column in columns)
-        sources = [source for source, batch in batches for _ in batch.bodies]
         identities = _identities(joined)
-        places = self._new_places(joined, identities)
-        if not len(places):
+        places = self._new_places(self._known, joined, identities) if self._known else None
+        if places is not None and not len(places):
             return
-        rows = self._table(joined, identities, sources)
-        if len(places) < len(rows):
+        rows = self._table(joined, identities, additions)
+        if places is not None and len(places) < len(rows):
             rows = rows.take(places)
         redacted = redaction.redact(rows["body"], salt=self._salt)
         rows = rows.set_column(rows.schema.get_field_index("body"), "body", redacted.bodies)
@@ -150,7 +171,9 @@ class Landing(ExtractRun):
             for group in groups:
                 self.tally.kinds[group["api_group"], group["resource"]] += group["count_all"]
 
-    def _new_places(self, batch: Batch, identities: _Identities) -> pa.ChunkedArray:
+    def _new_places(
+        self, known: database.Connection, batch: Batch, identities: _Identities
+    ) -> pa.ChunkedArray:
         """Return where in `batch` the versions are that the lake does not hold yet, each once."""
         count = len(batch.bodies)
         keys = {
@@ -162,24 +185,22 @@ class Landing(ExtractRun):
         }
         key = ", ".join(VERSION_KEY)
         with self._alone:
-            self._known.register("batch", pa.table(keys))
-            self._known.execute(
+            known.register("batch", pa.table(keys))
+            known.execute(
                 f"CREATE OR REPLACE TEMP TABLE new_version AS SELECT {key}, min(place) AS place"
                 f" FROM batch ANTI JOIN known_version USING ({key}) GROUP BY {key}"
             )
-            self._known.unregister("batch")
-            self._known.execute(f"INSERT INTO known_version SELECT {key} FROM new_version")
-            places = database.arrow(self._known, "SELECT place FROM new_version ORDER BY place")["place"]
+            known.unregister("batch")
+            known.execute(f"INSERT INTO known_version SELECT {key} FROM new_version")
+            places = database.arrow(known, "SELECT place FROM new_version ORDER BY place")["place"]
             self.tally.known_count += count - len(places)
         return places
 
-    def _table(self, batch: Batch, identities: _Identities, sources: list[str]) -> pa.Table:
+    def _table(self, batch: Batch, identities: _Identities, additions: list[_Addition]) -> pa.Table:
         count = len(batch.bodies)
         constants = {
             "cluster": self.origin.cluster,
             "cluster_uid": self.cluster_uid,
-            "is_inferred": False,
-            "how": self.origin.how,
             "run_id": self.run_id,
         }
         columns: dict[str, Any] = {name: pa.repeat(value, count) for name, value in constants.items()}
@@ -195,7 +216,9 @@ class Landing(ExtractRun):
             "identity": pa.array(identities.kinds, pa.string()),
             "event_type": pa.array(batch.event_types, pa.string()),
             "observed_at": pa.array(batch.observed_at, pa.timestamp("us", tz="UTC")),
-            "source": pa.array(sources, pa.string()),
+            "is_inferred": pa.array(_each(additions, "is_inferred"), pa.bool_()),
+            "how": pa.array(_each(additions, "how"), pa.string()),
+            "source": pa.array(_each(additions, "source"), pa.string()),
             "source_line": pa.array(batch.source_lines, pa.int64()),
             "body": self._texts.array(batch.bodies),
         }
@@ -219,6 +242,13 @@ class _Texts(local):
         self._memory.writelines(bodies)
         texts = pa.py_buffer(self._memory.getbuffer())
         return pa.StringArray.from_buffers(len(bodies), pa.py_buffer(offsets), texts)
+
+
+def _each(additions: list[_Addition], attribute: str) -> list[Any]:
+    """Return an attribute of `additions`, once for every object in them."""
+    return list(
+        chain.from_iterable([getattr(each, attribute)] * len(each.batch.bodies) for each in additions)
+    )
 
 
 def _identities(batch: Batch) -> _Identities:

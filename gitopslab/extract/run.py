@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from gitopslab import redaction
-from gitopslab.datasets import COVERAGE, EXTRACT_RUNS, LANDED_FILES, REJECTS
+from gitopslab.datasets import CHECKPOINTS, COVERAGE, EXTRACT_RUNS, LANDED_FILES, REJECTS
 from gitopslab.errors import GitOpsLabError
 from gitopslab.lake import Lake, new_run_id
 from gitopslab.version import __version__
@@ -81,8 +81,8 @@ class Origin(NamedTuple):
 Books = dict[str, list[dict[str, Any]]]
 """Rows that wait to be written, by the name of their dataset."""
 
-# In this order: that a file was read to its end is noted after everything that came of it.
-_BOOKS = (REJECTS, COVERAGE, LANDED_FILES)
+# In this order: how far a file or a watch was read is noted after everything that came of it.
+_BOOKS = (REJECTS, COVERAGE, LANDED_FILES, CHECKPOINTS)
 
 
 class ExtractRun:
@@ -150,8 +150,11 @@ class ExtractRun:
 
     def cover(self, rows: Sequence[dict[str, Any]]) -> None:
         """Note what was looked at; see lake.COVERAGE for the columns that are not this run's own."""
-        own = {"cluster": self.origin.cluster, "cluster_uid": self.cluster_uid, "run_id": self.run_id}
-        self._books[COVERAGE.name].extend(own | row for row in rows)
+        self._books[COVERAGE.name].extend(self._own() | row for row in rows)
+
+    def note_checkpoints(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Note how far watches came; the notes are kept after all that was added before is durable."""
+        self._books[CHECKPOINTS.name].extend(self._own() | row for row in rows)
 
     def note_file(
         self, source: str, size_bytes: int, sha256: str, object_count: int, reject_count: int
@@ -168,6 +171,9 @@ class ExtractRun:
             "reject_count": reject_count,
         }
         self._books[LANDED_FILES.name].append(row)
+
+    def _own(self) -> dict[str, Any]:
+        return {"cluster": self.origin.cluster, "cluster_uid": self.cluster_uid, "run_id": self.run_id}
 
     @property
     def _has_notes(self) -> bool:
