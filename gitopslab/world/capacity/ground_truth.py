@@ -33,6 +33,8 @@ WORKLOAD = TruthTable(
         ("reserved_at", _TIME),
         ("admitted_at", _TIME),  # NULL: its admission checks did not pass
         ("running_at", _TIME),  # NULL: its pods did not run
+        ("evicted_at", _TIME),  # NULL: it was not evicted
+        ("eviction_reason", pa.string()),
         ("released_at", _TIME),
         ("reason", pa.string()),  # Succeeded, Failed, Deleted, Open, or the reason of its eviction
     ),
@@ -108,6 +110,8 @@ class CapacityTruth:
             "reserved_at": moment(workload.reserved_at),
             "admitted_at": moment(workload.admitted_at) if workload.admitted_at else None,
             "running_at": moment(workload.running_at) if workload.running_at else None,
+            "evicted_at": moment(workload.evicted_at) if workload.evicted_at else None,
+            "eviction_reason": workload.eviction_reason or None,
             "released_at": None if stay.released_at is None else moment(stay.released_at),
             "reason": stay.reason,
         }

@@ -144,7 +144,7 @@ class Kueue:
         if workload.phase not in {Phase.RESERVED, Phase.ADMITTED}:
             return
         workload.phase, workload.is_running = Phase.EVICTING, False
-        workload.eviction_count += 1
+        workload.evicted_at, workload.eviction_reason = self._clock.now, reason
         cause, requeue_at = "", None
         if reason == "PodsReadyTimeout":
             cause = "WaitForStart"
@@ -232,6 +232,7 @@ class Kueue:
         queue.pending_count -= 1
         workload.phase, workload.flavor = Phase.RESERVED, assignment.flavor
         workload.reserved_at, workload.admitted_at, workload.running_at = self._clock.now, 0.0, 0.0
+        workload.evicted_at, workload.eviction_reason = 0.0, ""
         workload.episode += 1
         self.quotas.take(workload.cluster_queue, workload.flavor, workload.requests)
         queue.hold(workload)

@@ -88,6 +88,8 @@ class Workload:
         queue_started_at: Since when it waits, or waited: its creation, or when it was last requeued.
         number: Order of creation, where times are equal.
         running_at: When its pods ran in this stay; 0 if they did not yet.
+        evicted_at: When it was told to give back the quota of this stay; 0 if it was not.
+        eviction_reason: Why.
     """
 
     job: Job
@@ -108,7 +110,8 @@ class Workload:
     is_running: bool = False
     awaits_preemption: bool = False
     requeue_count: int = 0
-    eviction_count: int = 0
+    evicted_at: float = 0
+    eviction_reason: str = ""
     placement: Placement = field(default_factory=Placement)
 
     @property
