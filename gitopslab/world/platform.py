@@ -1,7 +1,8 @@
 """A whole simulated fleet in a folder: what was seen of its clusters, its repositories, and the truth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -11,9 +12,10 @@ from gitopslab.errors import UsageError
 from gitopslab.world.activity import ActivityStream, InventoryKeeper
 from gitopslab.world.apiserver import ApiServer
 from gitopslab.world.capacity.artefacts import Artefacts
+from gitopslab.world.capacity.layout import ryzen
 from gitopslab.world.capacity.objects import CURRENT, OLDER
 from gitopslab.world.capacity.plane import CapacityOptions, CapacityPlane
-from gitopslab.world.capacity.scenarios import SCENARIOS
+from gitopslab.world.capacity.scenarios import SCENARIOS, Scenario
 from gitopslab.world.clock import DAY, MINUTE, WEEK, Clock, moment
 from gitopslab.world.delivery.commits import CONFIG_URL
 from gitopslab.world.delivery.plane import DeliveryPlane
@@ -110,16 +112,20 @@ class Platform:
         )
         self._scenario = SCENARIOS[scenario] if scenario else None
         options = CapacityOptions(api_version=CURRENT if api_release == "current" else OLDER)
-        self._capacity_cluster = self._scenario.cluster if self._scenario else "dev"
-        self.capacity = CapacityPlane(
-            self.clusters[self._capacity_cluster],
-            seed=seed,
-            truth=self._truth,
-            sink=self._dump,
-            scale=scale,
-            options=self._scenario.options(options) if self._scenario else options,
-            artefacts=Artefacts(out / "swebench"),
-        )
+        artefacts = Artefacts(out / "swebench")
+        self._capacities = {
+            cluster: CapacityPlane(
+                self.clusters[cluster],
+                seed=seed,
+                truth=self._truth,
+                sink=self._dump,
+                scale=cluster_scale,
+                options=cluster_options,
+                artefacts=artefacts,
+            )
+            for cluster, cluster_scale, cluster_options in _capacities(options, scale, self._scenario)
+        }
+        self.capacity = next(iter(self._capacities.values()))
         tracks = [track for track in TRACKS if track != "capacity" or not self._scenario]
         self._incidents = Incidents(
             schedule(seed, self.clock.now, self._ends_at, tracks) if incidents else (),
@@ -138,7 +144,8 @@ class Platform:
         """Let the world pass from its beginning to its end."""
         started_at = self.clock.now
         self.delivery.start()
-        self.capacity.start()
+        for capacity in self._capacities.values():
+            capacity.start()
         if self._scenario:
             self._scenario.start(self.capacity)
         self._incidents.start()
@@ -149,7 +156,8 @@ class Platform:
             if progress:
                 progress((self.clock.now - started_at) / (self._ends_at - started_at))
         self.delivery.close()
-        self.capacity.close()
+        for capacity in self._capacities.values():
+            capacity.close()
         self._incidents.close()
         for watcher in self._watchers.values():
             watcher.close(self.clock.now)
@@ -167,16 +175,38 @@ class Platform:
     def _scrape(self) -> None:
         """Scrape every cluster now, and again later."""
         for cluster, (metrics, log) in self._scrapes.items():
-            samples = metrics.scrape()
-            for sample in (
-                chain(samples, self.capacity.scrape()) if cluster == self._capacity_cluster else samples
-            ):
+            capacity = self._capacities.get(cluster)
+            for sample in chain(metrics.scrape(), capacity.scrape() if capacity else ()):
                 log.add(sample)
         self.clock.after(self._scrape_seconds, self._scrape)
 
     def _note_gap(self, cluster: str, since: float, until: float, reason: str) -> None:
         times = {"since": moment(since), "until": moment(until)}
         self._truth.add(WATCH_GAP, {"cluster": cluster, "reason": reason, **times})
+
+
+def _capacities(
+    options: CapacityOptions, scale: Scale, scenario: Scenario | None
+) -> Iterator[tuple[str, Scale, CapacityOptions]]:
+    """Yield every cluster that has capacity, the one of incidents first; a scenario plays in one alone."""
+    if scenario:
+        yield scenario.cluster, scale, scenario.options(options)
+        return
+    yield "dev", scale, options
+    few = replace(
+        scale,
+        benchmark_runs_per_day=scale.benchmark_runs_per_day * _RYZEN_RUNS_RATIO,
+        instances_per_run=_RYZEN_INSTANCES,
+    )
+    yield (
+        "ryzen",
+        few,
+        replace(options, layout=ryzen(), writes_suite=False, requested=_RYZEN_REQUESTED, large_share=0),
+    )
+
+
+_RYZEN_RUNS_RATIO, _RYZEN_INSTANCES, _RYZEN_REQUESTED = 0.3, 4, (1, 2, 2, 3)
+"""One node carries few runs, of few instances; some ask for more at once than it has memory for."""
 
 
 def generate(  # noqa: PLR0913 - what makes one world differ from another

@@ -26,12 +26,11 @@ from gitopslab.world.truth import Truth
 _QUEUES_IN_A_POOL = 5
 _RETRY_SECONDS = 900.0
 _FIRST_WEEKEND_DAY = 5
-_REQUESTED = (10, 16, 24, 32, 50, 64)
 _REQUESTED_LARGE = (48, 56, 64, 80, 80)
-"""Concurrency that people ask for, and that they ask for where a run is large."""
+"""Concurrency that people ask for where a run is large."""
 
-_LARGE_SHARE, _LARGE_FACTOR, _LARGEST = 0.2, 6, 160
-"""Share of runs that are large, how many times as large, and the most instances that makes."""
+_LARGE_FACTOR, _LARGEST = 6, 160
+"""How many times as large a large run is, and the most instances that makes."""
 
 _KUEUE_SHARE = 0.5
 """Of runs that the application launches by what Kueue's quota has room for."""
@@ -48,6 +47,8 @@ class CapacityOptions:
         has_load: Whether there is work beside benchmark runs.
         has_runs: Whether benchmark runs start by themselves.
         writes_suite: Whether the suite's rows are written; one plane of a world does.
+        requested: Concurrency that people ask for.
+        large_share: Share of runs that are large.
     """
 
     layout: ClusterLayout | None = None
@@ -56,6 +57,8 @@ class CapacityOptions:
     has_load: bool = True
     has_runs: bool = True
     writes_suite: bool = True
+    requested: tuple[int, ...] = (10, 16, 24, 32, 50, 64)
+    large_share: float = 0.2
 
 
 class CapacityPlane:
@@ -183,7 +186,7 @@ class CapacityPlane:
         size = round(self._scale.instances_per_run * self._random.choice((0.5, 1, 1, 1, 1.5)))
         pools = _of_all_pools("benchmark-fast", self.kueue.queues)
         queue = pools[self._run_count % len(pools)]
-        is_large = self._random.random() < _LARGE_SHARE
+        is_large = self._random.random() < self._options.large_share
         if is_large:
             size = max(size, min(size * _LARGE_FACTOR, _LARGEST))
             self._accompany(queue.removeprefix("benchmark-fast"))
@@ -192,7 +195,7 @@ class CapacityPlane:
             run_id=nanoid("run", str(self._seed), self._cluster, str(self._run_count)),
             model=model,
             tasks=tuple(chosen[: max(3, size)]),
-            requested=self._random.choice(_REQUESTED_LARGE if is_large else _REQUESTED),
+            requested=self._random.choice(_REQUESTED_LARGE if is_large else self._options.requested),
             max_turns=self._random.choice((25, 30, 50)),
             queue=queue,
             evaluation_queue=queue.replace("benchmark-fast", "benchmark-eval"),
