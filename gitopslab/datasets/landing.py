@@ -100,3 +100,16 @@ LANDED_FILES = Dataset(
     dated_by="landed_at",
 )
 """Landed files: each input file that was read to its end; the same content is not read again."""
+
+CURSORS = Dataset(
+    "cursors",
+    table="cursor",
+    doc="Cursors: one row each time a source had been read up to a point, from which the next run goes on.",
+    grain=("source", "system", "resource", "run_id", "cursor"),
+    schema=pa.schema(
+        [text("source"), text("system"), text("resource"), text("cursor"), text("run_id"), time("noted_at")]
+    ),
+    dated_by="noted_at",
+    partitioned_by="source",
+)
+"""Cursors: where the next run goes on. Coverage tells the warehouse the same, so it has no table of them."""
