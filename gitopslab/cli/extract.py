@@ -2,9 +2,12 @@
 
 import typer
 
+from gitopslab.cli import extract_tekton_results
+
 extract_app = typer.Typer(no_args_is_help=True, help="Read sources that are there now into the lake.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`, one a source."""
+    extract_tekton_results.register(extract_app)
     app.add_typer(extract_app, name="extract")
