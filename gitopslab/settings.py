@@ -75,6 +75,9 @@ class Environment(_Table):
     cluster: str = Field("", description="The cluster whose Argo CD Applications run it.")
     branch: str = Field("", description="Its active branch, as GitOps Promoter names it.")
     applications: tuple[str, ...] = Field(("*",), description="Globs of Application names that belong to it.")
+    pins: tuple[str, ...] = Field(
+        (), description="Globs of files whose pins it runs; empty: those below its Applications' folders."
+    )
 
 
 class Service(_Table):

@@ -38,8 +38,16 @@ _EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "cluster": "dev",
             "branch": "environments/dev",
             "applications": ["*"],
+            "pins": ["*/release-pins/images.yaml"],
         },
-        {"name": "ryzen", "lane": "direct", "cluster": "ryzen", "branch": "", "applications": ["*"]},
+        {
+            "name": "ryzen",
+            "lane": "direct",
+            "cluster": "ryzen",
+            "branch": "",
+            "applications": ["*"],
+            "pins": ["*/release-pins/images-ryzen.yaml"],
+        },
         {
             "name": "hub",
             "lane": "manual",

@@ -72,6 +72,11 @@ TABLES = {
         ("environment", "application_pattern"),
         "environment VARCHAR, application_pattern VARCHAR",
     ),
+    "configured_environment_pin": KeptTable(
+        "Which files say what an environment runs: one row a pattern (a regular expression on the path).",
+        ("environment", "path_pattern"),
+        "environment VARCHAR, path_pattern VARCHAR",
+    ),
     "configured_service": KeptTable(
         "Services in gitopslab.toml: one row a service.", ("service",), "service VARCHAR, repository VARCHAR"
     ),
@@ -111,6 +116,9 @@ def configure(connection: database.Connection, settings: Settings) -> None:
         ],
         "configured_environment_application": [
             (e.name, _pattern(glob)) for e in settings.environments for glob in dict.fromkeys(e.applications)
+        ],
+        "configured_environment_pin": [
+            (e.name, _pattern(glob)) for e in settings.environments for glob in dict.fromkeys(e.pins)
         ],
         "configured_service": [(s.name, s.repository) for s in settings.services],
         "configured_service_pattern": [

@@ -4,12 +4,18 @@ import json
 from collections.abc import Mapping, Sequence
 
 from gitopslab.world.delivery.commits import CONFIG_URL, IMAGE_PREFIX, SOURCE_URL
+from gitopslab.world.emit.pins import DIRECT, PROMOTED
 from gitopslab.world.scale import CLUSTERS, COMPONENTS, ENVIRONMENTS, Scale
 
 _STAGES = {
     "promoted": ("commit", "build", "pin", "hydrate", "promote", "sync", "healthy", "live"),
     "direct": ("commit", "build", "pin", "sync", "healthy", "live"),
     "manual": ("commit", "hydrate", "promote", "sync", "healthy", "live"),
+}
+_PINS = {
+    "promoted": (f"*/release-pins/{PROMOTED.name}",),
+    "direct": (f"*/release-pins/{DIRECT.name}",),
+    "manual": (),
 }
 
 
@@ -27,6 +33,7 @@ def settings_toml(scale: Scale) -> str:
                     "cluster": each.cluster,
                     "branch": each.branch,
                     "applications": COMPONENTS if each.cluster == "hub" else ("*",),
+                    "pins": _PINS[each.lane],
                 },
             )
             for each in ENVIRONMENTS
