@@ -261,6 +261,21 @@ def test_a_watch_event_says_itself_when_it_was_seen(lake, tmp_path):
     ]
 
 
+def test_a_file_that_says_when_covers_no_later_time_than_that(lake, tmp_path):
+    times = ("2026-02-03T04:05:06Z", "2026-02-01T00:00:00Z")
+    events = [
+        {"type": "MODIFIED", "observedAt": at, "object": application("a", str(n))}
+        for n, at in enumerate(times)
+    ]
+    file = tmp_path / "watch.ndjson"
+    file.write_text("\n".join(json.dumps(event) for event in events))
+    land(lake, file, observed_at=None)
+
+    assert rows(lake, COVERAGE, "since", "until") == [
+        {"since": datetime(2026, 2, 1, tzinfo=UTC), "until": datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)}
+    ]
+
+
 def test_a_file_is_noted_when_it_was_read_to_its_end(lake, tmp_path):
     (tmp_path / "a.json.gz").write_bytes(gzip.compress(json.dumps(application("a")).encode()))
 

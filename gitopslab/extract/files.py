@@ -99,7 +99,8 @@ class _File:
         self.source = redaction.redact_text(path.as_posix())
         self.object_count = self.reject_count = 0
         self.resources: Counter[tuple[str, str]] = Counter()
-        self.first_seen, self.last_seen = self.seen_at, self.seen_at
+        # The first and the last time an object in it was seen.
+        self.seen: tuple[datetime, ...] = ()
 
     def land(self, known: Known, progress: Progress | None) -> FileOutcome:
         if self._is_known(known):
@@ -121,8 +122,8 @@ class _File:
                     "api_group": group,
                     "resource": resource,
                     "state": "file",
-                    "since": self.first_seen,
-                    "until": self.last_seen,
+                    "since": min(self.seen),
+                    "until": max(self.seen),
                     "object_count": count,
                     "source": self.source,
                     "message": "",
@@ -168,7 +169,7 @@ class _File:
         times = [seen or self.seen_at for seen in page.observed_at]
         self.object_count += len(headers)
         self.resources.update(zip(groups, resources, strict=True))
-        self.first_seen, self.last_seen = min(self.first_seen, *times), max(self.last_seen, *times)
+        self.seen = (min((*self.seen, *times)), max((*self.seen, *times)))
         self.landing.add(
             Batch(
                 api_groups=groups,
