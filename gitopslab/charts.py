@@ -5,17 +5,31 @@ are told apart by people who do not see red and green as different (Okabe and It
 are clear, so that a figure sits on a light or a dark page.
 """
 
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
 from gitopslab.metrics.durations import human
+from gitopslab.window import Window
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C")
+_COVERAGE = {
+    "file": ("from files", "#56B4E9"),
+    "list": ("listed", "#009E73"),
+    "read": ("read", "#009E73"),
+    "watch": ("watched", "#0072B2"),
+    "gap": ("gap", "#D55E00"),
+    "refused": ("refused", "#E69F00"),
+    "unreachable": ("unreachable", "#CC79A7"),
+    "not_served": ("not served", "rgba(128, 128, 128, 0.35)"),
+}
+"""What a state of coverage is called, and its colour; the later ones are drawn over the earlier ones."""
+
 _OTHERS = "others"
 _GREY = "#8C8C8C"
 _GRID = "rgba(128, 128, 128, 0.22)"
@@ -135,6 +149,71 @@ def counts_by_day(rows: "pd.DataFrame", *, at: str, by: str) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.15)
     figure.update_yaxes(rangemode="tozero", tickformat=",d", title=None)
     return figure
+
+
+def coverage_timeline(
+    stretches: Sequence[Mapping[str, Any]],
+    rows: Sequence[tuple[str, str]],
+    window: Window,
+    *,
+    most: int = 120,
+) -> go.Figure:
+    """Return a figure of when each kind of each cluster was watched, looked at, or missed.
+
+    Args:
+        stretches: `cluster`, `kind`, `state`, `since`, `until` and `message` of each stretch. One too short
+            to be seen is drawn as wide as can be seen.
+        rows: Cluster and kind of each row, from the top.
+        window: What the figure spans.
+        most: Rows that are drawn; the note says how many are not.
+    """
+    drawn = rows[:most]
+    figure = go.Figure()
+    for state, (name, colour) in _COVERAGE.items():
+        shown = [
+            row for row in stretches if row["state"] == state and (row["cluster"], row["kind"]) in set(drawn)
+        ]
+        if shown:
+            _add_stretches(figure, shown, window, name, colour)
+    _style(figure, height=90 + 17 * max(2, len(drawn)))
+    figure.update_layout(barmode="overlay", bargap=0.3)
+    figure.update_xaxes(type="date", range=[window.since, window.until])
+    if figure.data:
+        # The first to be named stands lowest.
+        order = [[_shown(part) for part in column] for column in zip(*reversed(drawn), strict=True)]
+        figure.add_bar(y=order, x=[0] * len(drawn), base=window.since, showlegend=False, hoverinfo="skip")
+        figure.data = (figure.data[-1], *figure.data[:-1])
+        figure.update_yaxes(showgrid=False, dividercolor=_GRID, tickfont={"size": 11})
+    if len(rows) > most:
+        _note(figure, f"{len(rows) - most:,} more kinds are not drawn")
+    return figure
+
+
+def _add_stretches(
+    figure: go.Figure, shown: Sequence[Mapping[str, Any]], window: Window, name: str, colour: str
+) -> None:
+    """Draw stretches of one state, each a bar that begins at its start."""
+    least_seconds = window.days * 86_400 / 400
+    seconds = [(row["until"] - row["since"]).total_seconds() for row in shown]
+    figure.add_bar(
+        y=[[_shown(row["cluster"]) for row in shown], [_shown(row["kind"]) for row in shown]],
+        base=[row["since"] for row in shown],
+        x=[max(each, least_seconds) * 1_000 for each in seconds],
+        orientation="h",
+        name=name,
+        marker={"color": colour, "line": {"width": 0}},
+        customdata=[
+            [
+                f"{row['since']:%Y-%m-%d %H:%M}",
+                f"{row['until']:%Y-%m-%d %H:%M}",
+                human(each),
+                _shown(row["message"] or ""),
+            ]
+            for row, each in zip(shown, seconds, strict=True)
+        ],
+        hovertemplate="%{y}<br>%{customdata[0]} to %{customdata[1]} UTC<br>%{customdata[2]}"
+        f"<br>%{{customdata[3]}}<extra>{name}</extra>",
+    )
 
 
 def _groups(rows: "pd.DataFrame", by: str) -> "list[tuple[str, pd.DataFrame, str]]":

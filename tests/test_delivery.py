@@ -114,11 +114,11 @@ def test_a_window_that_was_watched_and_lacks_nothing_known_has_no_limits():
 @pytest.mark.parametrize(
     ("edge", "resource", "said"),
     [
-        ({"forgotten_count": 14}, {}, "the controller forgot 14 syncs before anybody looked."),
+        ({"forgotten_count": 14}, {}, "Argo CD forgot 14 syncs of dev before anybody looked."),
         (
             {"known_since": datetime(2026, 5, 3, 9, tzinfo=UTC), "forgotten_count": None},
             {},
-            "Argo CD history of dev is known only from 2026-05-03 09:00 UTC on.",
+            "Syncs of dev before 2026-05-03 09:00 UTC are lost: Argo CD keeps the last ten successful ones",
         ),
         (
             {},

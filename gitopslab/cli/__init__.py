@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gitopslab.cli import build, check, doctor, extract, init, land, report, sql, tables, world
+from gitopslab.cli import build, check, coverage, doctor, extract, init, land, report, sql, tables, world
 from gitopslab.errors import GitOpsLabError
 from gitopslab.version import __version__
 
@@ -27,6 +27,7 @@ build.register(app)
 tables.register(app)
 sql.register(app)
 report.register(app)
+coverage.register(app)
 check.register(app)
 world.register(app)
 

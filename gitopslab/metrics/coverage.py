@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from gitopslab.metrics.retention import history_limits
 from gitopslab.window import Window
 
 # Up to here, that nothing was seen may well be because nothing happened.
@@ -49,25 +50,10 @@ def coverage(
         row for row in resources if row["resource"] == "applications" and row["cluster"] in clusters
     ]
     is_watched = bool(applications) and all(row["is_watched"] for row in applications)
-    limits = [*_history(edges, window), *_looks(applications, window, is_watched=is_watched)]
+    history = history_limits(edges, window) if edges else ["No sync and no promotion is known at all."]
+    limits = [*history, *_looks(applications, window, is_watched=is_watched)]
     happened = tuple((str(row["loss"]), int(row["loss_count"])) for row in losses if row["loss_count"])
     return Coverage(is_watched, tuple(limits), happened)
-
-
-def _history(edges: RowDicts, window: Window) -> list[str]:
-    if not edges:
-        return ["No sync and no promotion is known at all."]
-    said = []
-    for edge in edges:
-        where = f"{edge['source']} of {edge['environment']}"
-        # Numbered from 0 without a hole: that there is nothing older is known.
-        is_whole = edge["forgotten_count"] == 0
-        if edge["known_since"] > window.since + _STALE and not is_whole:
-            said.append(f"{where} is known only from {edge['known_since']:%Y-%m-%d %H:%M} UTC on.")
-        if edge["forgotten_count"]:
-            count = f"{int(edge['forgotten_count']):,} syncs"
-            said.append(f"{where}: the controller forgot {count} before anybody looked.")
-    return said
 
 
 def _looks(applications: RowDicts, window: Window, *, is_watched: bool) -> list[str]:
