@@ -74,7 +74,8 @@ class Inference:
         instance.checkout_seconds = fate.checkout_seconds or usual
         self._idle_seconds = instance.turns * lognormal(random, model.turn_seconds, 0.2)
         self._parts_left, self._seen, self._is_set_up = _PARTS, 0, False
-        self._stalls_at = random.randrange(1, _PARTS + 1) if random.random() < self._bench.faults.stall else 0
+        is_stalling = random.random() < self._bench.faults.stall or fate.stalls
+        self._stalls_at = random.randrange(1, _PARTS + 1) if is_stalling else 0
 
     def _job(self) -> Job:
         run_id, instance_id = self._plan.run_id, self._instance.task.instance_id

@@ -140,6 +140,11 @@ class CapacityPlane:
         run.start()
         return run
 
+    def launch_when_possible(self, plan: RunPlan) -> None:
+        """Start a benchmark run now, or once pressure lets it, asking again every quarter of an hour."""
+        if self.launch(plan) is None:
+            self._clock.after(_RETRY_SECONDS, lambda: self.launch_when_possible(plan))
+
     def scrape(self) -> Iterator[Sample]:
         """Yield what Prometheus would read of Kueue and the nodes now."""
         return self.kueue.meter.scrape(self.kueue.queues.values(), self.pool.nodes, self._clock.now)
@@ -164,7 +169,7 @@ class CapacityPlane:
     def _launch_by_itself(self) -> None:
         gap = DAY / self._scale.benchmark_runs_per_day
         if moment(self._clock.now).weekday() < _FIRST_WEEKEND_DAY:
-            self._try(self._plan())
+            self.launch_when_possible(self._plan())
         self._clock.after(gap * self._random.uniform(0.6, 1.4), self._launch_by_itself)
 
     def _accompany(self, pool: str) -> None:
@@ -173,10 +178,6 @@ class CapacityPlane:
             warm.burst(14, 5 * MINUTE)
         if sessions := self._loads.get(f"interactive-agent{pool}"):
             sessions.burst(self._random.randint(16, 30), 25 * MINUTE)
-
-    def _try(self, plan: RunPlan) -> None:
-        if self.launch(plan) is None:
-            self._clock.after(_RETRY_SECONDS, lambda: self._try(plan))
 
     def _plan(self) -> RunPlan:
         """Plan the next run; those of a week choose from the same tasks, so that models can be compared."""

@@ -39,12 +39,14 @@ class Fate:
         turns: Turns of its session.
         checkout_seconds: How long it takes to check out the repository.
         failure: Infrastructure that fails: a termination reason such as `workspace_profile_timeout`.
+        stalls: Whether its session stops making progress, at every attempt.
     """
 
     outcome: Outcome | None = None
     turns: int | None = None
     checkout_seconds: float | None = None
     failure: str | None = None
+    stalls: bool = False
 
 
 @dataclass(frozen=True)

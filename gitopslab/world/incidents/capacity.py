@@ -18,17 +18,29 @@ from gitopslab.world.random import hexadecimal, uid
 
 _INSTANCE = amounts("450m", "1792Mi", "6696Mi")
 _INSTANCE_COUNT = 10
+_WIDE = amounts("1", "4Gi", "4Gi")
+"""What fills a cohort soon: its memory ends before its CPU does."""
 
 
-def _submit(stage: Stage, queue: str, requests: Amounts, count: int, start_seconds: float) -> list[Workload]:
+def _submit(  # noqa: PLR0913 - what one Job differs in from another
+    stage: Stage,
+    queue: str,
+    requests: Amounts,
+    count: int,
+    start_seconds: float,
+    *,
+    priority_class: str = "background",
+) -> list[Workload]:
     """Ask for quota for so many Jobs of one pod each, which run until they are cancelled."""
     return [
-        stage.capacity.kueue.submit(_job(f"{stage.name}-{number}", queue, requests, start_seconds))
+        stage.capacity.kueue.submit(
+            _job(f"{stage.name}-{queue}-{number}", queue, requests, start_seconds, priority_class)
+        )
         for number in range(count)
     ]
 
 
-def _job(key: str, queue: str, requests: Amounts, start_seconds: float) -> Job:
+def _job(key: str, queue: str, requests: Amounts, start_seconds: float, priority_class: str) -> Job:
     name = f"probe-{hexadecimal(8, key)}"
     job_uid = uid("probe", key)
     container = Container("probe", "ghcr.io/example/probe:2026.5", requests)
@@ -36,7 +48,7 @@ def _job(key: str, queue: str, requests: Amounts, start_seconds: float) -> Job:
         name=workload_name("job", name, job_uid),
         namespace=BENCHMARK_NAMESPACE,
         queue=queue,
-        priority_class="background",
+        priority_class=priority_class,
         pods=(PodShape("main", (container,)),),
         owners=[job_owner(name, job_uid)],
         labels={},
@@ -73,6 +85,47 @@ def _asking(queue: str, requests: Amounts, count: int, start_seconds: float, sta
     probes = _submit(stage, queue, requests, count, start_seconds)
     yield Blast("dev", [probe.item for probe in probes])
     _cancel(stage, probes)
+
+
+def _preempted(stage: Stage) -> Story:
+    """Play queues that borrow all that a cohort has, until one whose quota they have asks for it back."""
+    lent = [
+        probe
+        for queue, count in (("background-warm", 12), ("interactive-agent", 12), ("benchmark-fast", 32))
+        for probe in _submit(stage, queue, _WIDE, count, 20)
+    ]
+    owners: list[Workload] = []
+    stage.clock.after(
+        2 * MINUTE,
+        lambda: owners.extend(
+            _submit(stage, "benchmark-eval", _WIDE, 4, 20, priority_class="swebench-cohort")
+        ),
+    )
+    blast = Blast("dev", [stage.capacity.kueue.queues["benchmark-eval"].item])
+    yield blast
+    blast.objects = [probe.item for probe in lent if probe.evicted_at] + blast.objects
+    _cancel(stage, owners)
+    _cancel(stage, lent)
+
+
+def _starved(stage: Stage) -> Story:
+    """Play people who wait for sessions while other queues of the cohort have quota that nobody uses."""
+    kueue = stage.capacity.kueue
+    while kueue.queues["benchmark-fast"].holding:
+        yield None
+    probes = _submit(stage, "interactive-agent", _WIDE, 16, 20, priority_class="interactive")
+    yield Blast("dev", [kueue.queues["interactive-agent"].item] + [probe.item for probe in probes])
+    _cancel(stage, probes)
+
+
+def _launch_paused(stage: Stage) -> Story:
+    """Play pressure so hard that no run may start: who asks for one is refused, and asks again later."""
+    capacity = stage.capacity
+    before, capacity.pressure = capacity.pressure, Pressure(("psi_memory_pressure",), 0, is_hard=True)
+    plan = _plan(stage, {}, "")
+    capacity.launch_when_possible(plan)
+    yield Blast("dev", [_benchmark_run(plan)])
+    capacity.pressure = before
 
 
 def _checks_held(stage: Stage) -> Story:
@@ -117,8 +170,15 @@ def _node(node: Node) -> Object:
 
 def _run(fates: Mapping[int, Fate], evaluator_fault: EvaluatorFault, stage: Stage) -> Story:
     """Play a benchmark run to whose instances happens what `fates` says, by number."""
+    plan = _plan(stage, fates, evaluator_fault)
+    while stage.capacity.launch(plan) is None:
+        yield None
+    yield Blast("dev", [_benchmark_run(plan)])
+
+
+def _plan(stage: Stage, fates: Mapping[int, Fate], evaluator_fault: EvaluatorFault) -> RunPlan:
     chosen = tuple(stage.random.sample(stage.capacity.tasks, _INSTANCE_COUNT))
-    plan = RunPlan(
+    return RunPlan(
         run_id=nanoid("incident", stage.name),
         model=DEEPSEEK,
         tasks=chosen,
@@ -126,9 +186,6 @@ def _run(fates: Mapping[int, Fate], evaluator_fault: EvaluatorFault, stage: Stag
         fates={chosen[number].instance_id: fate for number, fate in fates.items()},
         evaluator_fault=evaluator_fault,
     )
-    while stage.capacity.launch(plan) is None:
-        yield None
-    yield Blast("dev", [_benchmark_run(plan)])
 
 
 def _clamped(stage: Stage) -> Story:
@@ -196,6 +253,13 @@ KINDS = (
         "nodes are short of memory",
         partial(_checks_held),
     ),
+    _latency(
+        "K5",
+        "Preempted",
+        20 * MINUTE,
+        "quota that was only borrowed is wanted back",
+        partial(_preempted),
+    ),
     _kind(
         "K6",
         "Admitted and unschedulable",
@@ -217,12 +281,26 @@ KINDS = (
         "images and logs fill the disk",
         partial(_disk_pressure),
     ),
+    _kind(
+        "K11",
+        "Starved interactive queue",
+        25 * MINUTE,
+        "the queue may borrow too little of what its cohort has",
+        partial(_starved),
+    ),
     _latency(
         "B4",
         "Capacity clamp",
         3 * HOUR,
         "nodes are short of memory as the run starts",
         partial(_clamped),
+    ),
+    _kind(
+        "B5",
+        "Launch paused",
+        2 * HOUR,
+        "nodes are short of memory, far beyond what is safe",
+        partial(_launch_paused),
     ),
     _kind(
         "B11",
@@ -237,6 +315,13 @@ KINDS = (
         3 * HOUR,
         "the image of the host is not on the nodes",
         partial(_run, _some(3, Fate(failure="session_host_start_timeout")), ""),
+    ),
+    _kind(
+        "B14",
+        "Sessions stall",
+        4 * HOUR,
+        "calls of the model hang",
+        partial(_run, _some(3, Fate(stalls=True)), ""),
     ),
     _latency(
         "B16",
