@@ -85,10 +85,10 @@ class Lake:
         table = pa.Table.from_pylist(list(rows), schema=dataset.schema)
         return self.write(dataset, table, run_id) if len(table) else []
 
-    def files(self, dataset: Dataset, part: str | None = None) -> list[LakeFile]:
-        """Return the finished files of `dataset` in path order, of one cluster (or repository …) if named."""
+    def files(self, dataset: Dataset, part: str | None = None, day: str | None = None) -> list[LakeFile]:
+        """Return the finished files of `dataset` in path order, of one cluster (or repository …) and day."""
         part = f"{dataset.partitioned_by}={'*' if part is None else quote(part, safe='')}"
-        pattern = f"{self._root}/raw/{dataset.name}/{part}/date=*/*.parquet"
+        pattern = f"{self._root}/raw/{dataset.name}/{part}/date={day or '*'}/*.parquet"
         found = self._filesystem.glob(pattern, detail=True)
         return sorted(
             LakeFile(str(PurePosixPath(path).relative_to(PurePosixPath(self._root))), int(info["size"]))
@@ -103,9 +103,18 @@ class Lake:
             else f"{self._root}/{path}"
         )
 
-    def read(self, dataset: Dataset, columns: list[str], part: str | None = None) -> Iterator[pa.Table]:
-        """Yield the finished files of `dataset` as tables of `columns`, one after another."""
-        for file in self.files(dataset, part):
+    def read(
+        self, dataset: Dataset, columns: list[str], part: str | None = None, *, day: str | None = None
+    ) -> Iterator[pa.Table]:
+        """Yield the finished files of `dataset` as tables of `columns`, one after another.
+
+        Args:
+            dataset: Whose files.
+            columns: Which of its columns.
+            part: Of one cluster (or repository …) only.
+            day: Of one day only, such as 2026-05-01.
+        """
+        for file in self.files(dataset, part, day):
             with self._filesystem.open(f"{self._root}/{file.path}", "rb") as stream:
                 yield pq.read_table(stream, columns=columns, partitioning=None)
 

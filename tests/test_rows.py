@@ -1,13 +1,14 @@
 """Rows of other sources: landed once, and without their credentials."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from gitopslab.datasets import COVERAGE, EXTRACT_RUNS
-from gitopslab.datasets.dataset import Dataset, count, text, time
+from gitopslab.datasets.dataset import TIME, Dataset, count, text, time
 from gitopslab.errors import LakeError, UnreachableError
 from gitopslab.extract.rows import RowLanding
 from gitopslab.extract.run import Origin
@@ -112,3 +113,16 @@ def test_a_source_that_breaks_off_leaves_what_was_flushed_and_a_note_of_the_fail
     states = landed(lake, EXTRACT_RUNS, "state", "message")
     assert {row["state"] for row in states} == {"started", "failed"}
     assert "hunter2" not in str(states)
+
+
+def test_rows_that_are_told_apart_by_their_time_are_compared_with_those_of_their_day(lake: Lake):
+    dated = replace(NOTES, name="dated_notes", grain=("book", "number", "written_at"))
+    other_day = notes(1).set_column(4, "written_at", pa.array([NOON - timedelta(days=9)], TIME))
+    with RowLanding(lake, ORIGIN) as first:
+        first.add(dated, pa.concat_tables([notes(1), other_day]))
+    with RowLanding(lake, ORIGIN) as second:
+        second.add(dated, notes(1, 2))
+        second.flush()
+        second.add(dated, other_day)
+
+    assert (first.tally.landed_count, second.tally.landed_count, second.tally.known_count) == (2, 1, 2)

@@ -30,7 +30,7 @@ class RowLanding(ExtractRun):
     def __init__(self, lake: Lake, origin: Origin, *, email_salt: str = "") -> None:
         super().__init__(lake, origin, email_salt=email_salt)
         self._known = database.memory()
-        self._known_datasets: set[str] = set()
+        self._known_days: dict[str, set[str | None]] = {}
         self._waiting: dict[str, tuple[Dataset, list[pa.Table]]] = {}
 
     def __exit__(
@@ -94,8 +94,7 @@ class RowLanding(ExtractRun):
         if not len(new):
             return
         for column in (*dataset.json_columns, *dataset.free_text_columns):
-            hide = redaction.redact if column in dataset.json_columns else _redact_texts
-            hidden = hide(new[column], salt=self._salt)
+            hidden = _hidden(new[column], is_json=column in dataset.json_columns, salt=self._salt)
             new = new.set_column(new.schema.get_field_index(column), column, hidden.bodies)
             self.tally.redaction_count += pc.sum(hidden.counts).as_py() or 0
         self.lake.write(dataset, new, self.run_id)
@@ -106,13 +105,7 @@ class RowLanding(ExtractRun):
         """Return those of `rows` that the lake does not hold, each once."""
         key = ", ".join(dataset.grain)
         table = f"known_{dataset.table}"
-        if dataset.name not in self._known_datasets:
-            self._known.register("keys", rows.select(list(dataset.grain)).slice(0, 0))
-            self._known.execute(f"CREATE TABLE {table} AS SELECT * FROM keys")
-            self._known.unregister("keys")
-            for part in self.lake.read(dataset, list(dataset.grain), self.origin.cluster):
-                self._learn(table, part)
-            self._known_datasets.add(dataset.name)
+        self._learn(dataset, table, rows)
         keys = rows.select(list(dataset.grain)).append_column("place", pa.array(range(len(rows))))
         self._known.register("batch", keys)
         self._known.execute(
@@ -125,18 +118,39 @@ class RowLanding(ExtractRun):
         self.tally.known_count += len(rows) - len(places)
         return rows if len(places) == len(rows) else rows.take(places)
 
-    def _learn(self, table: str, keys: pa.Table) -> None:
-        self._known.register("keys", keys)
-        self._known.execute(f"INSERT INTO {table} SELECT * FROM keys")
-        self._known.unregister("keys")
+    def _learn(self, dataset: Dataset, table: str, rows: pa.Table) -> None:
+        """Fill `table` with the keys in the lake that a row of `rows` could have."""
+        grain = list(dataset.grain)
+        if dataset.name not in self._known_days:
+            self._known.register("keys", rows.select(grain).slice(0, 0))
+            self._known.execute(f"CREATE TABLE {table} AS SELECT * FROM keys")
+            self._known.unregister("keys")
+        learned = self._known_days.setdefault(dataset.name, set())
+        for day in sorted(_days(dataset, rows) - learned, key=str):
+            for keys in self.lake.read(dataset, grain, self.origin.cluster, day=day):
+                self._known.register("keys", keys)
+                self._known.execute(f"INSERT INTO {table} SELECT * FROM keys")
+                self._known.unregister("keys")
+            learned.add(day)
 
 
-def _redact_texts(texts: pa.ChunkedArray, *, salt: str) -> redaction.Redacted:
-    """Return texts of any form with their credentials hidden; a text that comes often is read once."""
+def _days(dataset: Dataset, rows: pa.Table) -> set[str | None]:
+    """Return the days whose files may hold rows alike; None where that may be the file of any day."""
+    if dataset.dated_by not in dataset.grain:
+        return {None}
+    return set(pc.unique(rows[dataset.dated_by].cast(pa.date32())).cast(pa.string()).to_pylist())
+
+
+def _hidden(texts: pa.ChunkedArray, *, is_json: bool, salt: str) -> redaction.Redacted:
+    """Return texts with their credentials hidden; a text that comes often is read once."""
     coded = texts.combine_chunks().dictionary_encode()
-    plain = coded.dictionary.to_pylist()
-    hidden = [redaction.redact_text(text, salt=salt) for text in plain]
-    is_changed = pa.array([int(a != b) for a, b in zip(plain, hidden, strict=True)], pa.int32())
+    if is_json:
+        hidden = redaction.redact(coded.dictionary, salt=salt)
+    else:
+        plain = coded.dictionary.to_pylist()
+        after = [redaction.redact_text(text, salt=salt) for text in plain]
+        is_changed = [int(a != b) for a, b in zip(plain, after, strict=True)]
+        hidden = redaction.Redacted(pa.array(after, coded.dictionary.type), pa.array(is_changed, pa.int32()))
     return redaction.Redacted(
-        pa.array(hidden, texts.type).take(coded.indices), pc.fill_null(is_changed.take(coded.indices), 0)
+        hidden.bodies.take(coded.indices), pc.fill_null(hidden.counts.take(coded.indices), 0)
     )
