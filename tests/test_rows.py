@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from gitopslab.datasets import COVERAGE, EXTRACT_RUNS
-from gitopslab.datasets.dataset import TIME, Dataset, count, text, time
+from gitopslab.datasets.dataset import Dataset, count, text, time
 from gitopslab.errors import LakeError, UnreachableError
 from gitopslab.extract.rows import RowLanding
 from gitopslab.extract.run import Origin
@@ -117,7 +117,8 @@ def test_a_source_that_breaks_off_leaves_what_was_flushed_and_a_note_of_the_fail
 
 def test_rows_that_are_told_apart_by_their_time_are_compared_with_those_of_their_day(lake: Lake):
     dated = replace(NOTES, name="dated_notes", grain=("book", "number", "written_at"))
-    other_day = notes(1).set_column(4, "written_at", pa.array([NOON - timedelta(days=9)], TIME))
+    [row] = notes(1).to_pylist()
+    other_day = pa.Table.from_pylist([row | {"written_at": NOON - timedelta(days=9)}], schema=NOTES.schema)
     with RowLanding(lake, ORIGIN) as first:
         first.add(dated, pa.concat_tables([notes(1), other_day]))
     with RowLanding(lake, ORIGIN) as second:
