@@ -136,13 +136,19 @@ def test_a_folder_for_sockets_is_private_and_short_whatever_the_temporary_folder
 
 def test_settings_reach_the_kernel_whatever_their_strings_hold(tmp_path):
     odd = Settings(
-        warehouse={"path": Path('/a "b" \\ {c}\x7f\n')}, services=({"name": "é", "images": ("*/é",)},)
+        warehouse={"path": Path('/a "b" \\ {c}\x7f\n')},
+        services=({"name": "é", "images": ("*/é",)},),
+        repositories=({"name": "é", "url": "https://example.com/é.git"},),
     )
 
     environment = kernel._environment(tmp_path, odd)
 
     read = settings.load(Path(environment["GITOPSLAB_CONFIG"]))
-    assert (read.warehouse.path, read.services) == (odd.warehouse.path, odd.services)
+    assert (read.warehouse.path, read.services, read.repositories) == (
+        odd.warehouse.path,
+        odd.services,
+        odd.repositories,
+    )
 
 
 def test_an_unknown_parameter_is_refused_before_a_kernel_starts(configured, tmp_path):

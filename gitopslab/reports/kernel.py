@@ -84,8 +84,11 @@ def _environment(folder: Path, settings: Settings) -> dict[str, str]:
 
 
 def _toml(settings: Settings) -> str:
-    """Return `settings` as a gitopslab.toml, without the salt of hashes, which no report needs."""
-    tables = settings.model_dump(mode="json", exclude={"privacy"})
+    """Return `settings` as a gitopslab.toml, without the salt of hashes, which no report needs.
+
+    TOML has no null: what is None is left out, as it is in a file.
+    """
+    tables = settings.model_dump(mode="json", exclude={"privacy"}, exclude_none=True)
     return "".join(f"{key} = {_toml_value(value)}\n" for key, value in tables.items())
 
 
