@@ -168,51 +168,69 @@ def coverage_timeline(
         most: Rows that are drawn; the note says how many are not.
     """
     drawn = rows[:most]
+    heights, labels = _places(drawn)
     figure = go.Figure()
-    for state, (name, colour) in _COVERAGE.items():
+    for state in _COVERAGE:
         shown = [
-            row for row in stretches if row["state"] == state and (row["cluster"], row["kind"]) in set(drawn)
+            row for row in stretches if row["state"] == state and (row["cluster"], row["kind"]) in heights
         ]
         if shown:
-            _add_stretches(figure, shown, window, name, colour)
-    _style(figure, height=90 + 17 * max(2, len(drawn)))
-    figure.update_layout(barmode="overlay", bargap=0.3)
+            _add_stretches(figure, state, shown, heights, window)
+    _style(figure, height=90 + 17 * max(2, len(labels)))
+    figure.update_layout(barmode="overlay")
     figure.update_xaxes(type="date", range=[window.since, window.until])
-    if figure.data:
-        # The first to be named stands lowest.
-        order = [[_shown(part) for part in column] for column in zip(*reversed(drawn), strict=True)]
-        figure.add_bar(y=order, x=[0] * len(drawn), base=window.since, showlegend=False, hoverinfo="skip")
-        figure.data = (figure.data[-1], *figure.data[:-1])
-        figure.update_yaxes(showgrid=False, dividercolor=_GRID, tickfont={"size": 11})
+    figure.update_yaxes(
+        showgrid=False,
+        range=[0.5 - len(labels), 0.5],
+        tickvals=[-place for place in range(len(labels))],
+        ticktext=labels,
+        tickfont={"size": 11},
+    )
     if len(rows) > most:
         _note(figure, f"{len(rows) - most:,} more kinds are not drawn")
     return figure
 
 
+def _places(rows: Sequence[tuple[str, str]]) -> tuple[dict[tuple[str, str], int], list[str]]:
+    """Return how high each row stands, and what stands beside it: a cluster's name above its kinds."""
+    heights: dict[tuple[str, str], int] = {}
+    labels: list[str] = []
+    for place, (cluster, kind) in enumerate(rows):
+        if place == 0 or rows[place - 1][0] != cluster:
+            labels.append(f"<b>{_shown(cluster)}</b>")
+        heights[cluster, kind] = -len(labels)
+        labels.append(_shown(kind))
+    return heights, labels
+
+
 def _add_stretches(
-    figure: go.Figure, shown: Sequence[Mapping[str, Any]], window: Window, name: str, colour: str
+    figure: go.Figure,
+    state: str,
+    shown: Sequence[Mapping[str, Any]],
+    heights: Mapping[tuple[str, str], int],
+    window: Window,
 ) -> None:
     """Draw stretches of one state, each a bar that begins at its start."""
+    name, colour = _COVERAGE[state]
     least_seconds = window.days * 86_400 / 400
     seconds = [(row["until"] - row["since"]).total_seconds() for row in shown]
     figure.add_bar(
-        y=[[_shown(row["cluster"]) for row in shown], [_shown(row["kind"]) for row in shown]],
+        y=[heights[row["cluster"], row["kind"]] for row in shown],
         base=[row["since"] for row in shown],
         x=[max(each, least_seconds) * 1_000 for each in seconds],
+        width=0.7,
         orientation="h",
         name=name,
         marker={"color": colour, "line": {"width": 0}},
         customdata=[
             [
-                f"{row['since']:%Y-%m-%d %H:%M}",
-                f"{row['until']:%Y-%m-%d %H:%M}",
-                human(each),
+                _shown(f"{row['cluster']}, {row['kind']}"),
+                f"{row['since']:%Y-%m-%d %H:%M} to {row['until']:%Y-%m-%d %H:%M} UTC, {human(each)}",
                 _shown(row["message"] or ""),
             ]
             for row, each in zip(shown, seconds, strict=True)
         ],
-        hovertemplate="%{y}<br>%{customdata[0]} to %{customdata[1]} UTC<br>%{customdata[2]}"
-        f"<br>%{{customdata[3]}}<extra>{name}</extra>",
+        hovertemplate=f"%{{customdata[0]}}<br>%{{customdata[1]}}<br>%{{customdata[2]}}<extra>{name}</extra>",
     )
 
 

@@ -235,6 +235,8 @@ def test_a_timeline_has_a_colour_a_state_and_a_row_a_kind_of_a_cluster():
 
     assert seen.rows() == [("dev", "applications.argoproj.io")]
     assert bars.keys() == {"watched", "gap"}
+    assert figure.layout.yaxis.ticktext == ("<b>dev</b>", "applications.argoproj.io")
+    assert set(bars["watched"].y) == set(bars["gap"].y) == {-1}
     assert bars["watched"].x[0] == 4 * 86_400_000
     assert bars["gap"].x[0] == 10 * 86_400_000 / 400  # as wide as can be seen
     assert "<b>410" not in figure.to_json()
