@@ -3,6 +3,8 @@
 import hashlib
 import io
 import subprocess
+from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -53,6 +55,13 @@ class World:
     def truth(self, table: str) -> list[dict]:
         return pq.read_table(self.folder / "truth" / f"{table}.parquet").to_pylist()
 
+    def rows(self, table: str) -> list[dict[str, str]]:
+        """Return the rows of one table of the database, as text."""
+        _, _, after = (self.folder / "postgres.sql").read_text().partition(f"COPY {table} (")
+        header, *lines = after.split("\n")
+        names = header.partition(")")[0].split(", ")
+        return [dict(zip(names, line.split("\t"), strict=True)) for line in lines[: lines.index("\\.")]]
+
     def git(self, repository: str, *arguments: str) -> str:
         command = ["git", f"--git-dir={self.folder / 'git' / repository}", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -63,3 +72,63 @@ class World:
             str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in paths
         }
+
+
+class Stricken(World):
+    """A world with incidents, and what was seen of them while they lasted."""
+
+    @cached_property
+    def seen(self) -> dict[str, list[Event]]:
+        return {cluster: self.events(cluster) for cluster in CLUSTERS}
+
+    @cached_property
+    def incidents(self) -> list[dict]:
+        return self.truth("incident")
+
+    @cached_property
+    def effects(self) -> list[dict]:
+        return self.truth("incident_effect")
+
+    @cached_property
+    def dump(self) -> list[str]:
+        return (self.folder / "postgres.sql").read_text().splitlines()
+
+    def objects_of(self, incident: dict) -> list[dict]:
+        """Return the versions of what an incident affects that were seen while it lasted."""
+        uids = [row["uid"].encode() for row in self.effects_of(incident) if row["uid"]]
+        return [item for item in self._during(incident, uids) if item["metadata"]["uid"].encode() in uids]
+
+    def messages_of(self, incident: dict) -> list[str]:
+        """Return what Events said while an incident lasted."""
+        return [item["message"] for item in self._during(incident, [b'"kind":"Event"'])]
+
+    def rows_of(self, incident: dict) -> list[str]:
+        """Return the rows of the database that name the benchmark run of an incident."""
+        (effect,) = self.effects_of(incident)
+        return [row for row in self.dump if effect["name"] in row]
+
+    def last_of(self, incident: dict, kind: str) -> dict:
+        """Return what an object of `kind` that an incident affects was when the incident ended."""
+        (uid,) = (row["uid"].encode() for row in self.effects_of(incident) if row["kind"] == kind)
+        until = _stamp(incident["ended_at"])
+        seen = [event for event in self.seen[incident["cluster"]] if event.observed_at < until]
+        found = [
+            event for event in seen if event.observed_at < until and b'"uid":"' + uid in bytes(event.body)
+        ]
+        return next(each.object for each in reversed(found) if each.kind == kind)
+
+    def effects_of(self, incident: dict) -> list[dict]:
+        return [row for row in self.effects if row["incident_id"] == incident["incident_id"]]
+
+    def _during(self, incident: dict, marks: list[bytes]) -> list[dict]:
+        since = _stamp(incident["started_at"] - timedelta(seconds=3))
+        until = _stamp(incident["ended_at"])
+        return [
+            event.object
+            for event in self.seen[incident["cluster"]]
+            if since <= event.observed_at < until and any(mark in bytes(event.body) for mark in marks)
+        ]
+
+
+def _stamp(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S")

@@ -57,14 +57,6 @@ def stricken(folder: Path, key: str, hours: float, *, interrupted_at: float | No
     return World(folder)
 
 
-def rows(world: World, table: str) -> list[dict[str, str]]:
-    """Return the rows of one table of the database, as text."""
-    _, _, after = (world.folder / "postgres.sql").read_text().partition(f"COPY {table} (")
-    header, *lines = after.split("\n")
-    names = header.partition(")")[0].split(", ")
-    return [dict(zip(names, line.split("\t"), strict=True)) for line in lines[: lines.index("\\.")] if line]
-
-
 def when(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
@@ -118,7 +110,7 @@ def test_disk_pressure_shows_on_two_nodes_and_lets_no_run_start(tmp_path):
             if 'condition="DiskPressure",status="true"} 1 ' in line:
                 labels, _, at = line.rpartition("} 1 ")
                 pressed.add((labels.partition('node="')[2].partition('"')[0], float(at)))
-    (run,) = rows(world, "benchmark_runs")
+    (run,) = world.rows("benchmark_runs")
 
     assert {node for node, _ in pressed} == {"dev-cpx51-worker-1", "dev-cpx51-worker-2"}
     scraped = sorted({at for _, at in pressed})
@@ -133,7 +125,7 @@ def test_a_paused_launch_is_a_run_that_begins_only_when_the_pressure_is_gone(tmp
     world = stricken(tmp_path, "B5", 6)
     (incident,) = world.truth("incident")
     (effect,) = world.truth("incident_effect")
-    (run,) = rows(world, "benchmark_runs")
+    (run,) = world.rows("benchmark_runs")
 
     assert (effect["kind"], effect["name"]) == ("BenchmarkRun", run["id"])
     assert timedelta(0) <= when(run["created_at"]) - incident["ended_at"] <= timedelta(minutes=15)
@@ -147,11 +139,11 @@ def test_a_paused_launch_is_a_run_that_begins_only_when_the_pressure_is_gone(tmp
 
 def test_a_stalled_session_is_tried_once_more_and_then_given_up(tmp_path):
     world = stricken(tmp_path, "B14", 6)
-    instances = rows(world, "benchmark_run_instances")
+    instances = world.rows("benchmark_run_instances")
     stalled = [row for row in instances if row["termination_reason"] == "no_session_progress"]
     retried = [
         row["instance_id"]
-        for row in rows(world, "benchmark_resource_leases")
+        for row in world.rows("benchmark_resource_leases")
         if "no_session_progress_retry_1" in row["metadata"]
     ]
     asked = {
@@ -188,8 +180,8 @@ def test_ryzen_has_queues_and_runs_of_its_own_beside_those_of_dev(tmp_path):
     assert runs["ryzen"]
     assert not runs["ryzen"] & runs["dev"]
     assert len(runs["ryzen"]) < len(runs["dev"])
-    assert len(rows(world, "benchmark_runs")) == len(runs["dev"] | runs["ryzen"])
-    assert len(rows(world, "benchmark_suites")) == 1
+    assert len(world.rows("benchmark_runs")) == len(runs["dev"] | runs["ryzen"])
+    assert len(world.rows("benchmark_suites")) == 1
     assert any(
         b"kueue_cluster_queue_nominal_quota"
         in zstandard.decompress(file.read_bytes(), max_output_size=1 << 28)

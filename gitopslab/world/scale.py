@@ -19,6 +19,7 @@ ScenarioName = Literal[
     "ryzen-unschedulable",
     "astropy-0-of-10",
     "astropy-4-of-10",
+    "coverage-161",
 ]
 """A piece of the platform's history; `capacity/scenarios.py` tells each."""
 

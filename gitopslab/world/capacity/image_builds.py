@@ -1,9 +1,11 @@
-"""The build of an environment's image that a benchmark run waits for, as the application keeps it."""
+"""Builds of environments' images as the application keeps them: those there are, and one a run waits for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from gitopslab.world.capacity.models import Task
+from gitopslab.world.capacity.models import Task, base_commit
 from gitopslab.world.capacity.runs import nanoid
+from gitopslab.world.clock import DAY
 from gitopslab.world.emit.rows import ImageBuild, ImageBuildEvent
 from gitopslab.world.random import hexadecimal
 
@@ -21,23 +23,55 @@ _STEPS = (
 """Events of a build that succeeds, and when, as shares of its time."""
 
 
+_BUILD_SECONDS = 1500.0
+
+
 def image_build_rows(
     run_id: str, task: Task, started_at: float, ended_at: float
 ) -> Iterator[ImageBuild | ImageBuildEvent]:
     """Yield a finished build of the environment of `task`, and its events."""
-    key = f"{task.repository.replace('/', '__')}-4.2"
-    spec_hash = hexadecimal(64, "environment", run_id, key)
-    build_id = nanoid("build", spec_hash)
-    pipeline_run = f"swe-env-{spec_hash[:12]}"
-    times = [started_at + share * (ended_at - started_at) for _, share in _STEPS]
-    yield ImageBuild(
-        id=build_id,
+    key = _environment_key(task)
+    build = _build(task, hexadecimal(64, "environment", run_id, key), started_at, ended_at)
+    yield build
+    for event_type, share in _STEPS:
+        at = started_at + share * (ended_at - started_at)
+        yield ImageBuildEvent(
+            id=nanoid("build-event", build.id, event_type),
+            build_id=build.id,
+            environment_key=key,
+            event_key=event_type,
+            event_type=event_type,
+            pipeline_run_name=build.pipeline_run_name,
+            pipeline_run_namespace="tekton-pipelines",
+            event_timestamp=at,
+            created_at=at,
+            updated_at=at,
+        )
+
+
+def ready_image_rows(tasks: Iterable[Task], now: float) -> Iterator[ImageBuild]:
+    """Yield a validated build for the very commit of each task, which was over a day before `now`."""
+    for task in tasks:
+        commit = base_commit(task)
+        ended_at = now - DAY
+        build = _build(task, hexadecimal(64, "environment", commit), ended_at - _BUILD_SECONDS, ended_at)
+        yield replace(build, base_commit=commit)
+
+
+def _environment_key(task: Task) -> str:
+    return f"{task.repository.replace('/', '__')}-4.2"
+
+
+def _build(task: Task, spec_hash: str, started_at: float, ended_at: float) -> ImageBuild:
+    shares = dict(_STEPS)
+    return ImageBuild(
+        id=nanoid("build", spec_hash),
         dataset="princeton-nlp/SWE-bench_Verified",
         suite="SWE-bench_Verified",
         repo=task.repository,
         version="4.2",
         environment_setup_commit=hexadecimal(40, "setup", task.repository),
-        environment_key=key,
+        environment_key=_environment_key(task),
         env_spec_hash=spec_hash,
         status="validated",
         sandbox_image=f"ghcr.io/example/swe-env:{spec_hash[:12]}",
@@ -45,24 +79,11 @@ def image_build_rows(
         image_name="ghcr.io/example/swe-env",
         image_tag=spec_hash[:12],
         validation_status="succeeded",
-        pipeline_run_name=pipeline_run,
+        pipeline_run_name=f"swe-env-{spec_hash[:12]}",
         requested_at=started_at,
-        started_at=times[1],
+        started_at=started_at + shares["pipelinerun_created"] * (ended_at - started_at),
         completed_at=ended_at,
-        built_at=times[4],
+        built_at=started_at + shares["image_pushed"] * (ended_at - started_at),
         created_at=started_at,
         updated_at=ended_at,
     )
-    for (event_type, _), at in zip(_STEPS, times, strict=True):
-        yield ImageBuildEvent(
-            id=nanoid("build-event", build_id, event_type),
-            build_id=build_id,
-            environment_key=key,
-            event_key=event_type,
-            event_type=event_type,
-            pipeline_run_name=pipeline_run,
-            pipeline_run_namespace="tekton-pipelines",
-            event_timestamp=at,
-            created_at=at,
-            updated_at=at,
-        )

@@ -11,6 +11,7 @@ from gitopslab.world.capacity.benchmark import Run
 from gitopslab.world.capacity.benchmark_rows import run_rows, suite_rows
 from gitopslab.world.capacity.concurrency import Pressure
 from gitopslab.world.capacity.ground_truth import CapacityTruth
+from gitopslab.world.capacity.image_builds import ready_image_rows
 from gitopslab.world.capacity.kueue import Kueue, Stay
 from gitopslab.world.capacity.layout import ClusterLayout, dev
 from gitopslab.world.capacity.load import LOADS, Background
@@ -47,6 +48,7 @@ class CapacityOptions:
         has_load: Whether there is work beside benchmark runs.
         has_runs: Whether benchmark runs start by themselves.
         writes_suite: Whether the suite's rows are written; one plane of a world does.
+        ready_count: Instances whose exact image was built before the world began, where that is known.
         requested: Concurrency that people ask for.
         large_share: Share of runs that are large.
     """
@@ -57,6 +59,7 @@ class CapacityOptions:
     has_load: bool = True
     has_runs: bool = True
     writes_suite: bool = True
+    ready_count: int = 0
     requested: tuple[int, ...] = (10, 16, 24, 32, 50, 64)
     large_share: float = 0.2
 
@@ -124,6 +127,8 @@ class CapacityPlane:
         if self._options.writes_suite:
             for row in suite_rows(self.tasks, self._clock.now):
                 self._sink.add(row)
+            for build in ready_image_rows(self.tasks[: self._options.ready_count], self._clock.now):
+                self._sink.add(build)
         if self._options.has_load:
             self._start_load()
         if self._options.has_runs and self._scale.benchmark_runs_per_day:

@@ -36,6 +36,7 @@ class Scenario:
         layout: What the cluster had.
         plan: The run, made from the tasks there are.
         seconds: How long it takes to be over.
+        ready_count: Instances of the suite whose exact image is there.
     """
 
     about: str
@@ -43,10 +44,18 @@ class Scenario:
     layout: ClusterLayout
     plan: Callable[[Sequence[Task]], RunPlan]
     seconds: float = 6 * HOUR
+    ready_count: int = 0
 
     def options(self, options: CapacityOptions) -> CapacityOptions:
         """Return how the plane has to be; what the scenario leaves open is as in `options`."""
-        return replace(options, layout=self.layout, faults=NO_FAULTS, has_load=False, has_runs=False)
+        return replace(
+            options,
+            layout=self.layout,
+            faults=NO_FAULTS,
+            has_load=False,
+            has_runs=False,
+            ready_count=self.ready_count,
+        )
 
     def start(self, plane: CapacityPlane) -> None:
         """Launch the run in a plane that was made with these options."""
@@ -162,6 +171,21 @@ def _ryzen(
     return plan
 
 
+def _covered(tasks: Sequence[Task]) -> RunPlan:
+    return RunPlan(
+        run_id=nanoid("coverage-161"),
+        model=DEEPSEEK,
+        tasks=tuple(tasks[:_READY_COUNT]),
+        requested=56,
+        max_turns=25,
+        uses_kueue_limits=False,
+        timeout_seconds=4 * HOUR,
+    )
+
+
+_READY_COUNT = 161
+
+
 def _astropy(resolved: int) -> Callable[[Sequence[Task]], RunPlan]:
     def plan(tasks: Sequence[Task]) -> RunPlan:
         chosen = [task for task in tasks if task.repository == "astropy/astropy"][:10]
@@ -239,4 +263,11 @@ SCENARIOS: Mapping[ScenarioName, Scenario] = {
         "10 patches, none passes: the tests' environment is broken", "dev", dev(), _astropy(0)
     ),
     "astropy-4-of-10": Scenario("the same tasks with a sound environment: 4 pass", "dev", dev(), _astropy(4)),
+    "coverage-161": Scenario(
+        "161 of 500 instances have the exact image of their environment, and no run can have more",
+        "dev",
+        dev(),
+        _covered,
+        ready_count=_READY_COUNT,
+    ),
 }
