@@ -4,9 +4,10 @@
 -- reads: object_version, coverage
 -- params:
 --
--- `is_watched` is true where at least one version came by a watch; where it is false, whatever came
--- and went between two looks is missing, and counts of it are lower bounds.
--- A resource that was looked at and had no object has a row too, with 0 objects.
+-- `is_watched` is true where at least one version came by a watch, or a watch was noted in which nothing came;
+-- where it is false, whatever came and went between two looks is missing, and counts of it are lower bounds.
+-- A resource that was looked at and had no object has a row too, with 0 objects; an attempt that was refused or
+-- not answered is no look.
 
 WITH versions AS (
     SELECT
@@ -29,8 +30,9 @@ looks AS (
         cluster,
         api_group,
         resource,
-        min(since) AS first_looked_at,
-        max(until) AS last_looked_at,
+        min(since) FILTER (state IN ('list', 'watch', 'read', 'file')) AS first_looked_at,
+        max(until) FILTER (state IN ('list', 'watch', 'read', 'file')) AS last_looked_at,
+        count(*) FILTER (state = 'watch') AS watch_count,
         count(*) FILTER (state = 'gap') AS gap_count,
         count(*) FILTER (state = 'refused') AS refusal_count
     FROM coverage
@@ -44,7 +46,7 @@ SELECT
     coalesce(versions.object_count, 0) AS object_count,
     coalesce(versions.version_count, 0) AS version_count,
     coalesce(versions.watched_version_count, 0) AS watched_version_count,
-    coalesce(versions.watched_version_count, 0) > 0 AS is_watched,
+    coalesce(versions.watched_version_count, 0) + coalesce(looks.watch_count, 0) > 0 AS is_watched,
     coalesce(versions.unidentified_version_count, 0) AS unidentified_version_count,
     coalesce(versions.look_count, 0) AS look_count,
     least(versions.first_observed_at, looks.first_looked_at) AS first_observed_at,
