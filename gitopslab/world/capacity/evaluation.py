@@ -14,6 +14,8 @@ from gitopslab.world.random import hexadecimal, lognormal, stream, uid
 _SLOT = {"evaluator_slot": "swebench-evaluator"}
 _PRIORITY = "swebench-cohort"
 _LONGEST_NAME = 63
+_SUCCEEDED = "Succeeded", "All Steps have completed executing"
+_FAILED = "Failed", '"step-evaluate" exited with code 1: Error'
 
 
 class Evaluation:
@@ -104,13 +106,14 @@ class Evaluation:
         task_run = EvaluatorTaskRun(
             self._bench.api, task_run_name(phase, self._plan.run_id, instance_id), labels
         )
+        is_success = (phase, self._plan.evaluator_fault) != ("finalize", "finalize")
         starts: list[float] = []
 
         def end(start: float) -> None:
             if starts[-1] == start and workload.is_running:
                 self._workloads.pop(workload.number)
-                task_run.end("Succeeded", "All Steps have completed executing")
-                kueue.finish(workload)
+                task_run.end(*(_SUCCEEDED if is_success else _FAILED))
+                kueue.finish(workload, is_success=is_success)
                 then()
 
         def run() -> None:
