@@ -112,10 +112,8 @@ class Stricken(World):
         (uid,) = (row["uid"].encode() for row in self.effects_of(incident) if row["kind"] == kind)
         until = _stamp(incident["ended_at"])
         seen = [event for event in self.seen[incident["cluster"]] if event.observed_at < until]
-        found = [
-            event for event in seen if event.observed_at < until and b'"uid":"' + uid in bytes(event.body)
-        ]
-        return next(each.object for each in reversed(found) if each.kind == kind)
+        found = (event for event in reversed(seen) if uid in bytes(event.body) and event.kind == kind)
+        return next(item for item in (event.object for event in found) if _uid(item) == uid.decode())
 
     def effects_of(self, incident: dict) -> list[dict]:
         return [row for row in self.effects if row["incident_id"] == incident["incident_id"]]
@@ -128,6 +126,10 @@ class Stricken(World):
             for event in self.seen[incident["cluster"]]
             if since <= event.observed_at < until and any(mark in bytes(event.body) for mark in marks)
         ]
+
+
+def _uid(item: dict) -> str:
+    return item["metadata"]["uid"]
 
 
 def _stamp(time: datetime) -> str:

@@ -5,7 +5,6 @@ import shutil
 from collections import Counter
 from contextlib import ExitStack
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -17,59 +16,9 @@ from gitopslab.world.platform import START, Platform, generate
 from gitopslab.world.scale import SCALES
 from gitopslab.world.watching import Watching
 
-from .simulated import CLUSTERS, Event, World
+from .simulated import Stricken, World
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="a world has git repositories")
-
-
-class Stricken(World):
-    """A world with incidents, and what was seen of them while they lasted."""
-
-    @cached_property
-    def seen(self) -> dict[str, list[Event]]:
-        return {cluster: self.events(cluster) for cluster in CLUSTERS}
-
-    @cached_property
-    def incidents(self) -> list[dict]:
-        return self.truth("incident")
-
-    @cached_property
-    def effects(self) -> list[dict]:
-        return self.truth("incident_effect")
-
-    @cached_property
-    def dump(self) -> list[str]:
-        return (self.folder / "postgres.sql").read_text().splitlines()
-
-    def objects_of(self, incident: dict) -> list[dict]:
-        """Return the versions of what an incident affects that were seen while it lasted."""
-        uids = [row["uid"].encode() for row in self._effects_of(incident) if row["uid"]]
-        return [item for item in self._during(incident, uids) if item["metadata"]["uid"].encode() in uids]
-
-    def messages_of(self, incident: dict) -> list[str]:
-        """Return what Events said while an incident lasted."""
-        return [item["message"] for item in self._during(incident, [b'"kind":"Event"'])]
-
-    def rows_of(self, incident: dict) -> list[str]:
-        """Return the rows of the database that name the benchmark run of an incident."""
-        (effect,) = self._effects_of(incident)
-        return [row for row in self.dump if effect["name"] in row]
-
-    def _effects_of(self, incident: dict) -> list[dict]:
-        return [row for row in self.effects if row["incident_id"] == incident["incident_id"]]
-
-    def _during(self, incident: dict, marks: list[bytes]) -> list[dict]:
-        since = stamp(incident["started_at"] - timedelta(seconds=1))
-        until = stamp(incident["ended_at"])
-        return [
-            event.object
-            for event in self.seen[incident["cluster"]]
-            if since <= event.observed_at < until and any(mark in bytes(event.body) for mark in marks)
-        ]
-
-
-def stamp(time) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +129,10 @@ SHOWN = {
     "A10": health("Progressing", "first consumer"),
     "A11": drift("Pipeline", "Task"),
     "A12": uncompared,
+    "A13": lambda item: (
+        item["status"]["sync"]["status"] == "Unknown"
+        and any("agentName=dev" in each["message"] for each in item["status"]["conditions"])
+    ),
     "A14": operation("Failed", r"status.sync.comparedTo.source.repoURL: Required value"),
     "A15": operation("Failed", r"metadata.annotations: Too long.*262144"),
     "A16": operation("Failed", r'namespaces "gitea" not found'),
@@ -188,6 +141,7 @@ SHOWN = {
     "A21": health("Degraded", r"Init:ImagePullBackOff.*gitea.cnoe.localtest.me"),
     "A22": masked,
     "P2": hydrating,
+    "P5": condition("Ready", "False", "ReconciliationError", "failed to merge pull request.*405"),
     "P8": condition(
         "Ready", "False", "ChangeTransferPolicyNotReady", "couldn't find remote ref env/hub-next"
     ),
@@ -256,8 +210,9 @@ def test_a_stopped_queue_and_one_without_its_flavor_are_inactive(world):
 
 
 def test_every_kind_comes_and_is_over_in_time(world):
-    assert Counter(incident["kind"] for incident in world.incidents) == Counter(kind.key for kind in KINDS)
-    assert all(incident["started_at"] < incident["ended_at"] for incident in world.incidents)
+    planned = [incident for incident in world.incidents if incident["kind"] != "A25"]
+    assert Counter(incident["kind"] for incident in planned) == Counter(kind.key for kind in KINDS)
+    assert all(incident["started_at"] < incident["ended_at"] for incident in planned)
 
 
 def test_the_truth_names_cause_object_and_every_effect(world):
@@ -266,7 +221,7 @@ def test_the_truth_names_cause_object_and_every_effect(world):
         kind, _, name = incident["object"].split("/")
         assert incident["cause"]
         assert affected[incident["incident_id"]] >= 1
-        assert any((effect["kind"], effect["name"]) == (kind, name) for effect in world.effects)
+        assert (kind, name) in {(effect["kind"], effect["name"]) for effect in world.effects_of(incident)}
 
 
 def test_more_than_six_kinds_are_no_fault():
@@ -308,10 +263,9 @@ def test_an_image_is_stale_where_it_is_none_that_was_pinned(world):
     assert stale.partition(":git-")[2] not in pinned
 
 
-def test_a_world_without_incidents_has_empty_truth_of_them(tmp_path):
-    generate(7, 0.2, "small", tmp_path / "out", incidents=False)
-    quiet = World(tmp_path / "out")
-    assert (quiet.truth("incident"), quiet.truth("incident_effect")) == ([], [])
+def test_where_nothing_goes_wrong_on_purpose_only_bad_releases_do(tmp_path):
+    generate(7, 0.3, "small", tmp_path / "out", incidents=False)
+    assert {incident["kind"] for incident in World(tmp_path / "out").truth("incident")} == {"A25"}
 
 
 def test_an_incident_that_is_not_over_has_no_end(tmp_path):
@@ -339,8 +293,8 @@ def test_an_incident_that_is_not_over_has_no_end(tmp_path):
         incidents.start()
         platform.run()
         incidents.close()
-    (row,) = World(tmp_path).truth("incident")
-    assert (row["kind"], row["started_at"], row["ended_at"]) == ("A7", START + timedelta(hours=1), None)
+    (row,) = (row for row in World(tmp_path).truth("incident") if row["kind"] == "A7")
+    assert (row["started_at"], row["ended_at"]) == (START + timedelta(hours=1), None)
 
 
 def test_a_scenario_is_all_that_its_cluster_does(tmp_path: Path):

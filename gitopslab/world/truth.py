@@ -101,7 +101,8 @@ INCIDENT = TruthTable(
         ("service", pa.string()),
         ("object", pa.string()),  # kind/namespace/name it shows on first
         ("cause", pa.string()),
-        ("cause_change_id", pa.string()),
+        ("cause_kind", pa.string()),  # change, platform, person, design: it is meant to be so
+        ("cause_change_id", pa.string()),  # NULL: its cause is no change
         ("started_at", _TIME),
         ("ended_at", _TIME),  # NULL: not at the end of the world
     ),

@@ -11,6 +11,7 @@ from gitopslab.world.scale import Environment
 NAMESPACE = "argocd"
 RETRY = {"backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}, "limit": 5}
 RETRY_LIMIT = 5
+SYNC_OPTIONS = ["CreateNamespace=true", "ServerSideApply=true"]
 HISTORY_LIMIT = 10
 _KIND_OF_WAVE = (("", "Service"), ("apps", "Deployment"))
 
@@ -39,9 +40,18 @@ def application(name: str, environment: Environment) -> Object:
             "syncPolicy": {
                 "automated": {"prune": True, "selfHeal": True},
                 "retry": RETRY,
-                "syncOptions": ["CreateNamespace=true", "ServerSideApply=true"],
+                "syncOptions": SYNC_OPTIONS,
             },
         },
+    }
+
+
+def operation(revision: str) -> Object:
+    """Return the operation by which automated sync asks for `revision`."""
+    return {
+        "initiatedBy": {"automated": True},
+        "retry": RETRY,
+        "sync": {"prune": True, "revision": revision, "syncOptions": SYNC_OPTIONS},
     }
 
 
@@ -53,8 +63,23 @@ def first_status(item: Object, *, revision: str, image: str, now: float) -> Obje
         "controllerNamespace": NAMESPACE,
         "health": {"lastTransitionTime": stamp(now), "status": "Healthy"},
         "history": [history_entry(0, revision, synced_from, started_at=stamp(now), ended_at=stamp(now))],
+        "operationState": {
+            "finishedAt": stamp(now),
+            "message": "successfully synced (all tasks run)",
+            "operation": operation(revision),
+            "phase": "Succeeded",
+            "retryCount": 0,
+            "startedAt": stamp(now),
+            "syncResult": {
+                "resources": sync_resources(name, image=image),
+                "revision": revision,
+                "source": synced_from,
+            },
+        },
         "reconciledAt": stamp(now),
-        "resources": resources(name, "Synced", "Healthy"),
+        # where health of resources is kept: not here, as is the default since 3.0
+        "resourceHealthSource": "appTree",
+        "resources": resources(name, "Synced"),
         "sourceType": "Directory" if is_hydrated else "Kustomize",
         "summary": {"images": [image]},
         "sync": {
@@ -63,6 +88,17 @@ def first_status(item: Object, *, revision: str, image: str, now: float) -> Obje
             "status": "Synced",
         },
     }
+
+
+def adopted(name: str, *, revision: str, now: float) -> Object:
+    """Return an Application of the hub that Argo CD took over: Synced and Healthy, never operated on."""
+    item = application(name, Environment("hub", "direct", "hub"))
+    del item["metadata"]["finalizers"]
+    item["metadata"]["labels"] = {"stacks.io/component": name}
+    status = first_status(item, revision=revision, image="", now=now)
+    del status["history"], status["operationState"]
+    item["status"] = status | {"summary": {}}
+    return item
 
 
 def history_entry(
@@ -114,12 +150,11 @@ def source(item: Object) -> Object:
     }
 
 
-def resources(name: str, sync_status: str, health: str) -> list[Object]:
+def resources(name: str, sync_status: str) -> list[Object]:
     """Return `status.resources`: a Service and a Deployment."""
     return [
         {
             **({"group": group} if group else {}),
-            "health": {"status": "Healthy" if kind == "Service" else health},
             "kind": kind,
             "name": name,
             "namespace": name,
@@ -133,40 +168,36 @@ def resources(name: str, sync_status: str, health: str) -> list[Object]:
 def sync_resources(
     name: str,
     *,
-    is_failed: bool = False,
-    has_hook: bool = False,
+    image: str,
     kinds: Iterable[str] = ("Service", "Deployment"),
+    refusal: str = "",
+    hook_phase: str = "",
 ) -> list[Object]:
-    """Return `syncResult.resources` after an attempt that reached `kinds`."""
-    found: list[Object] = []
-    if has_hook:
-        found.append(
-            {
-                "group": "batch",
-                "hookPhase": "Succeeded",
-                "hookType": "PreSync",
-                "kind": "Job",
-                "message": "Reached expected number of succeeded pods",
-                "name": f"{name}-db-migrate",
-                "namespace": name,
-                "syncPhase": "PreSync",
-                "version": "v1",
-            }
-        )
+    """Return `syncResult.resources` of an attempt.
+
+    Args:
+        name: Of the Application, and of what it consists of.
+        image: What the Deployment runs.
+        kinds: How far it has come.
+        refusal: What the API server answers to the Deployment; empty if it takes it.
+        hook_phase: How far the hook has come that migrates the database; empty if there is none.
+    """
+    found = [_hook(name, hook_phase)] if hook_phase else []
     for group, kind in _KIND_OF_WAVE:
         if kind not in kinds:
             continue
-        fails = is_failed and kind == "Deployment"
+        is_refused = bool(refusal) and kind == "Deployment"
         lower = f"{kind.lower()}.{group}" if group else kind.lower()
         found.append(
             {
                 "group": group,
-                "hookPhase": "Failed" if fails else "Running",
+                "hookPhase": "Failed" if is_refused else "Running",
+                **({"images": [image]} if kind == "Deployment" and image else {}),
                 "kind": kind,
-                "message": _REFUSAL if fails else f"{lower}/{name} serverside-applied",
+                "message": refusal if is_refused else f"{lower}/{name} serverside-applied",
                 "name": name,
                 "namespace": name,
-                "status": "SyncFailed" if fails else "Synced",
+                "status": "SyncFailed" if is_refused else "Synced",
                 "syncPhase": "Sync",
                 "version": "v1",
             }
@@ -174,10 +205,30 @@ def sync_resources(
     return found
 
 
-_REFUSAL = (
-    'Internal error occurred: failed calling webhook "mutate.kueue.x-k8s.io": '
-    "failed to call webhook: context deadline exceeded"
+def _hook(name: str, phase: str) -> Object:
+    message = (
+        "Reached expected number of succeeded pods"
+        if phase == "Succeeded"
+        else f"job.batch/{name}-db-migrate created"
+    )
+    return {
+        "group": "batch",
+        "hookPhase": phase,
+        "hookType": "PreSync",
+        "kind": "Job",
+        "message": message,
+        "name": f"{name}-db-migrate",
+        "namespace": name,
+        "syncPhase": "PreSync",
+        "version": "v1",
+    }
+
+
+WEBHOOK_TIMEOUT = (
+    'Internal error occurred: failed calling webhook "mutate.kueue.x-k8s.io": failed to call webhook: '
+    'Post "https://kueue-webhook-service.kueue-system.svc:443/mutate?timeout=10s": context deadline exceeded'
 )
+"""Why most syncs fail that succeed when they are tried again."""
 
 
 def condition(kind: str, message: str, now: float) -> dict[str, Any]:

@@ -1,15 +1,14 @@
-"""Argo CD's application controller: refresh, compare, sync with retries, and health."""
+"""Argo CD's application controller: what it compares, when it syncs, and how healthy that is."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from gitopslab.world.apiserver import ApiServer, Object
-from gitopslab.world.clock import MINUTE, Action, moment, stamp, stamp_micro
+from gitopslab.world.clock import MINUTE, Action, stamp_micro
 from gitopslab.world.delivery import applications
-from gitopslab.world.delivery.applications import HISTORY_LIMIT, RETRY, RETRY_LIMIT
 from gitopslab.world.delivery.changes import Journal
 from gitopslab.world.delivery.commits import Release
+from gitopslab.world.delivery.sync_operation import Bench, SyncOperation
 from gitopslab.world.events import Recorder
 from gitopslab.world.random import lognormal, stream
 from gitopslab.world.scale import Environment
@@ -20,7 +19,6 @@ PRINCIPAL = "argocd-agent-principal"
 _POLL_SECONDS = (120.0, 180.0)
 """timeout.reconciliation and its jitter."""
 
-_FAILED_SHARE, _DOOMED_SHARE, _FAILED_AGAIN_SHARE = 0.08, 0.015, 0.35
 _UNMOVED_SHARE = 0.5
 """Of changes that leave the image as it is, so many never leave Healthy."""
 
@@ -31,6 +29,21 @@ class Target:
 
     revision: str
     releases: Mapping[str, Release]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong with the manifests of an Application, from one config commit on until it is mended.
+
+    Attributes:
+        dry_index: The config commit.
+        message: What the API server answers, or what the pods wait for.
+        is_refused: Whether the API server refuses the manifests; else their pods do not become ready.
+    """
+
+    dry_index: int
+    message: str
+    is_refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ class Plane:
         refresh_seconds: How often it writes that nothing changed.
         changed: Told when an Application's sync or health changed.
         degraded: Told when a release does not become healthy.
+        recovered: Told when an Application is healthy that was degraded by a release.
     """
 
     api: ApiServer
@@ -56,6 +70,7 @@ class Plane:
     refresh_seconds: float
     changed: Callable[[Environment], None]
     degraded: Callable[[Environment, str, Release], None]
+    recovered: Callable[[Environment, str], None]
 
 
 class Application:
@@ -79,17 +94,29 @@ class Application:
     ) -> None:
         self.name, self.target = name, target
         self._plane, self._api, self._clock = plane, plane.api, plane.api.clock
-        self._wave_count, self._has_hook = wave_count, has_hook
         self._random = stream(plane.seed, "argocd", plane.environment.name, name)
         self._recorder = Recorder(plane.api, CONTROLLER)
         self._live = self.good = target.releases[name]
         self._failed_revision = ""
-        self._operation_started_at = 0.0
         self._syncing: Target | None = None
+        self._flaw: Flaw | None = None
         self._is_refreshing = self._is_mirroring = self._is_stopped = self._is_seized = False
+        self._is_deaf = self._is_failing = False
         self.item = applications.application(name, plane.environment)
         self.item["status"] = applications.first_status(
             self.item, revision=target.revision, image=self._live.image, now=self._clock.now
+        )
+        self._bench = Bench(
+            item=self.item,
+            image=lambda: (self._syncing or self.target).releases[name].image,
+            clock=self._clock,
+            random=self._random,
+            recorder=self._recorder,
+            after=self._after,
+            write=self.write,
+            refusal=self._refusal,
+            wave_count=wave_count,
+            has_hook=has_hook,
         )
         self._api.create(self.item, manager=CONTROLLER)
         self._mirror = self._create_mirror()
@@ -113,7 +140,49 @@ class Application:
         status = self.item["status"]
         is_quiet = (status["sync"]["status"], status["health"]["status"]) == ("Synced", "Healthy")
         is_done = self._live == self.good == self.target.releases[self.name] and self._syncing is None
-        return is_quiet and is_done and not self._is_seized and not self._is_stopped
+        is_free = not self._is_seized and not self._is_stopped and not self._is_deaf and self._flaw is None
+        return is_quiet and is_done and is_free
+
+    @property
+    def is_struck(self) -> bool:
+        """Whether its flaw shows: its sync failed for good, or its pods do not become ready."""
+        flaw, status = self._flaw, self.item["status"]
+        if flaw is None:
+            return False
+        if flaw.is_refused:
+            phase = status.get("operationState", {}).get("phase")
+            return phase == "Failed" and self._failed_revision == self.target.revision
+        return self._live.dry_index >= flaw.dry_index and status["health"]["status"] != "Healthy"
+
+    def has_seen(self, dry_index: int) -> bool:
+        """Return whether it compared itself with what config commit `dry_index` asks of it."""
+        release, revision = self.target.releases[self.name], self.item["status"]["sync"]["revision"]
+        return release.dry_index >= dry_index and revision == self.target.revision
+
+    def suffer(self, flaw: Flaw) -> None:
+        """Let `flaw` be in what it is asked to be."""
+        self._flaw = flaw
+
+    def mend(self) -> None:
+        """Take its flaw away, and sync by hand what failed."""
+        flaw, self._flaw, self._failed_revision = self._flaw, None, ""
+        if self._is_stopped or flaw is None:
+            return
+        live = self._live
+        if live.dry_index < flaw.dry_index:
+            self._refresh()
+        elif not live.is_bad:
+            self._after(self._random.uniform(10, 40), lambda: self._become_healthy(live))
+
+    def deafen(self) -> None:
+        """Notice no new target until `hear` is called."""
+        self._is_deaf = True
+
+    def hear(self) -> None:
+        """Compare with what was asked for meanwhile, at once."""
+        self._is_deaf = False
+        if not self._is_stopped:
+            self._refresh()
 
     def seize(self) -> None:
         """Start no operation until `free` is called: whoever calls this writes the status."""
@@ -140,16 +209,13 @@ class Application:
     def move(self, target: Target) -> None:
         """Learn at the next poll that the environment asks for `target`."""
         self.target = target
-        if not self._is_refreshing and not self._is_stopped:
+        if not self._is_refreshing and not self._is_stopped and not self._is_deaf:
             self._is_refreshing = True
             self._after(self._random.uniform(2, self._random.uniform(*_POLL_SECONDS)), self._refresh)
 
     def stop(self) -> None:
         """Do nothing any more."""
         self._is_stopped = True
-
-    def _after(self, seconds: float, action: Action) -> None:
-        self._clock.after(seconds, lambda: None if self._is_stopped else action())
 
     def write(self) -> None:
         """Write the status, and let the mirror follow."""
@@ -158,8 +224,13 @@ class Application:
             self._is_mirroring = True
             self._after(self._random.uniform(0.2, 1.5), self._write_mirror)
 
+    def _after(self, seconds: float, action: Action) -> None:
+        self._clock.after(seconds, lambda: None if self._is_stopped else action())
+
     def _refresh(self) -> None:
         self._is_refreshing = False
+        if self._is_deaf:
+            return
         status, target = self.item["status"], self.target
         status["reconciledAt"] = self._clock.stamp()
         status["sync"]["revision"] = target.revision
@@ -176,144 +247,63 @@ class Application:
         self.write()
 
     def _request(self) -> None:
-        target = self._syncing = self.target
-        self.item["operation"] = {
-            "initiatedBy": {"automated": True},
-            "retry": RETRY,
-            "sync": {
-                "prune": True,
-                "revision": target.revision,
-                "syncOptions": ["CreateNamespace=true", "ServerSideApply=true"],
-            },
-        }
-        self.item["status"].pop("operationState", None)
-        self.write()
-        self._recorder.emit(self.item, "OperationStarted", f"Initiated automated sync to '{target.revision}'")
-        self._after(self._random.uniform(0.1, 0.8), lambda: self._begin(target))
+        self._syncing = self.target
+        SyncOperation(self._bench, self.target.revision, self._operated)
 
-    def _begin(self, target: Target) -> None:
-        self._operation_started_at = self._clock.now
-        self.item["status"]["operationState"] = {
-            "message": "waiting to start",
-            "operation": self.item["operation"],
-            "phase": "Running",
-            "retryCount": 0,
-            "startedAt": self._clock.stamp(),
-        }
-        self.write()
-        is_doomed = self._random.random() < _DOOMED_SHARE
-        self._after(lognormal(self._random, 1.5, 0.5), lambda: self._attempt(target, is_doomed=is_doomed))
+    def _refusal(self) -> str:
+        """Return why the API server refuses what is being applied; empty if it takes it."""
+        flaw, target = self._flaw, self._syncing
+        if flaw is None or target is None or not flaw.is_refused:
+            return ""
+        return flaw.message if target.releases[self.name].dry_index >= flaw.dry_index else ""
 
-    def _attempt(self, target: Target, *, is_doomed: bool) -> None:
-        """Apply, wave by wave."""
-        state = self.item["status"]["operationState"]
-        state.pop("finishedAt", None)
-        hook = f"waiting for completion of hook batch/Job/{self.name}-db-migrate"
-        wave = f"waiting for healthy state of apps/Deployment/{self.name}"
-        waits = ([(hook, 12.0)] if self._has_hook else []) + [(wave, 15.0)] * (self._wave_count - 1)
-        seconds = lognormal(self._random, 2, 0.4)
-        for message, median_seconds in waits:
-            self._after(seconds, partial(self._wait_for, message, target))
-            seconds += lognormal(self._random, median_seconds, 0.5)
-        share = _FAILED_SHARE if not state["retryCount"] else _FAILED_AGAIN_SHARE
-        if is_doomed or self._random.random() < share:
-            self._after(seconds, lambda: self._fail(target, is_doomed=is_doomed))
-        else:
-            self._after(seconds, lambda: self._succeed(target))
-
-    def _wait_for(self, message: str, target: Target) -> None:
-        state = self.item["status"]["operationState"]
-        state["message"] = message
-        state["syncResult"] = self._result(target, kinds=("Service",))
-        self.write()
-
-    def _fail(self, target: Target, *, is_doomed: bool) -> None:
-        state, now = self.item["status"]["operationState"], self._clock.now
-        state["syncResult"] = self._result(target, is_failed=True)
-        state["finishedAt"] = stamp(now)
-        count = state["retryCount"]
-        failure = (
-            "one or more objects failed to apply, reason: Internal error occurred: failed calling webhook"
-        )
-        if count < RETRY_LIMIT:
-            wait_seconds = min(5 * 2.0**count, 180)
-            state["message"] = (
-                f"{failure}. Retrying attempt #{count + 1} at {kitchen_time(now + wait_seconds)}."
-            )
-            state["retryCount"] = count + 1
-            self.write()
-            self._after(wait_seconds, lambda: self._retry(target, is_doomed=is_doomed))
+    def _operated(self, operation: SyncOperation) -> None:
+        """Take over what an operation applied; do not try again what failed."""
+        target = self._syncing
+        if target is None:
             return
-        state["phase"], state["message"] = "Failed", f"{failure} (retried {count} times)."
-        self.item.pop("operation", None)
-        self._failed_revision = target.revision
-        message = f"Failed last sync attempt to [{target.revision}]: {state['message']}"
-        self.item["status"]["conditions"] = [applications.condition("SyncError", message, now)]
-        self.write()
-        message = f"Sync operation to {target.revision} failed: {state['message']}"
-        self._recorder.emit(self.item, "OperationCompleted", message, "Warning")
-        self._end_operation()
-
-    def _retry(self, target: Target, *, is_doomed: bool) -> None:
-        state = self.item["status"]["operationState"]
-        state.pop("finishedAt", None)
-        state.pop("syncResult", None)
-        self.write()
-        self._attempt(target, is_doomed=is_doomed)
-
-    def _succeed(self, target: Target) -> None:
-        status, now = self.item["status"], self._clock.now
-        state = status["operationState"]
-        state |= {
-            "finishedAt": stamp(now),
-            "message": "successfully synced (all tasks run)",
-            "phase": "Succeeded",
-            "syncResult": self._result(target),
-        }
-        history = status["history"]
-        entry = applications.history_entry(
-            history[-1]["id"] + 1,
-            target.revision,
-            applications.source(self.item),
-            started_at=state["startedAt"],
-            ended_at=stamp(now),
-        )
-        status["history"] = [*history, entry][-HISTORY_LIMIT:]
-        status.pop("conditions", None)
-        self.item.pop("operation", None)
+        if not operation.has_succeeded:
+            self._failed_revision = target.revision
+            self._end_operation()
+            return
         before, self._live = self._live, target.releases[self.name]
-        environment = self._plane.environment.name
         self._plane.journal.synced(
-            environment,
+            self._plane.environment.name,
             self.name,
             self._live,
-            started_at=self._operation_started_at,
-            time=now,
+            started_at=operation.started_at,
+            time=self._clock.now,
             revision=target.revision,
         )
         self.write()
-        self._recorder.emit(self.item, "OperationCompleted", f"Sync operation to {target.revision} succeeded")
         self._after(self._random.uniform(0.3, 1.5), lambda: self._roll_out(before, self._live))
 
     def _roll_out(self, before: Release, release: Release) -> None:
         """Compare again after the sync, and let the new pods come."""
-        status = self.item["status"]
+        status, ailment = self.item["status"], self._ailment(release)
+        status["reconciledAt"] = self._clock.stamp()
         status["sync"]["revision"] = self.target.revision
         self._set_sync("Synced" if self.target.releases[self.name] == release else "OutOfSync")
-        is_same_image = before.image == release.image
-        if is_same_image and not self.is_degraded and self._random.random() < _UNMOVED_SHARE:
+        may_rest = before.image == release.image and not self.is_degraded and not ailment
+        if may_rest and self._random.random() < _UNMOVED_SHARE:
             self.write()
             self._become_healthy(release)
         else:
             status["summary"] = {"images": sorted({before.image, release.image})}
             message = "Waiting for rollout to finish: 0 of 2 updated replicas are available..."
-            self._set_health("Progressing", message)
+            self._set_health("Progressing", ailment or message)
             self.write()
-            if release.is_bad:
+            if release.is_bad or ailment:
                 self._after(lognormal(self._random, 4 * MINUTE, 0.4), lambda: self._degrade(release))
             else:
                 self._after(lognormal(self._random, 32, 0.5), lambda: self._become_healthy(release))
         self._end_operation()
+
+    def _ailment(self, release: Release) -> str:
+        """Return what the pods of `release` wait for in vain; empty if they become ready."""
+        flaw = self._flaw
+        is_of_it = flaw is not None and not flaw.is_refused and release.dry_index >= flaw.dry_index
+        return flaw.message if flaw is not None and is_of_it else ""
 
     def _become_healthy(self, release: Release) -> None:
         if self._live != release:
@@ -323,16 +313,22 @@ class Application:
         if self.item["status"]["health"]["status"] != "Healthy":
             self._set_health("Healthy")
             self.write()
+        if self._is_failing:
+            self._is_failing = False
+            self._plane.recovered(self._plane.environment, self.name)
         self._plane.journal.healthy(self._plane.environment.name, self.name, release, self._clock.now)
         self._plane.changed(self._plane.environment)
 
     def _degrade(self, release: Release) -> None:
-        if self._live != release:
+        ailment = self._ailment(release)
+        if self._live != release or not (release.is_bad or ailment):
             return
-        self._set_health("Degraded", f'Deployment "{self.name}" exceeded its progress deadline')
+        self._set_health("Degraded", ailment or f'Deployment "{self.name}" exceeded its progress deadline')
         self.write()
         self._plane.changed(self._plane.environment)
-        self._plane.degraded(self._plane.environment, self.name, release)
+        if release.is_bad:
+            self._is_failing = True
+            self._plane.degraded(self._plane.environment, self.name, release)
 
     def _end_operation(self) -> None:
         """See what was asked for meanwhile."""
@@ -345,7 +341,7 @@ class Application:
         status = self.item["status"]
         before, status["sync"]["status"] = status["sync"]["status"], sync_status
         if before != sync_status:
-            self._note_resources()
+            status["resources"] = applications.resources(self.name, sync_status)
             self._recorder.emit(
                 self.item, "ResourceUpdated", f"Updated sync status: {before} -> {sync_status}"
             )
@@ -359,14 +355,7 @@ class Application:
         status["health"] = {"lastTransitionTime": self._clock.stamp(), "status": health}
         if message:
             status["health"]["message"] = message
-        self._note_resources()
         self._recorder.emit(self.item, "ResourceUpdated", f"Updated health status: {before} -> {health}")
-
-    def _note_resources(self) -> None:
-        status = self.item["status"]
-        status["resources"] = applications.resources(
-            self.name, status["sync"]["status"], status["health"]["status"]
-        )
 
     def _reconcile(self) -> None:
         if self._is_stopped:
@@ -375,17 +364,6 @@ class Application:
         self.write()
         jitter_seconds = self._random.uniform(0.95, 1.05) * self._plane.refresh_seconds
         self._after(jitter_seconds, self._reconcile)
-
-    def _result(
-        self, target: Target, *, is_failed: bool = False, kinds: tuple[str, ...] = ("Service", "Deployment")
-    ) -> Object:
-        return {
-            "resources": applications.sync_resources(
-                self.name, is_failed=is_failed, has_hook=self._has_hook, kinds=kinds
-            ),
-            "revision": target.revision,
-            "source": applications.source(self.item),
-        }
 
     def _create_mirror(self) -> Object | None:
         hub, environment = self._plane.hub, self._plane.environment
@@ -399,15 +377,6 @@ class Application:
         if self._mirror is None or self._plane.hub is None:
             return
         updated_at = stamp_micro(self._clock.now)
-        self._mirror["metadata"]["annotations"]["argocd-agent.argoproj-labs.io/last-updated"] = updated_at
+        self._mirror["metadata"]["annotations"]["argocd-agent.argoproj.io/last-updated"] = updated_at
         self._mirror["status"] = self.item["status"]
         self._plane.hub.patch_status(self._mirror, manager=PRINCIPAL)
-
-
-def kitchen_time(time: float) -> str:
-    """Return a time as Go prints it with time.Kitchen, which is what the retry message has: `3:04PM`."""
-    at = moment(time)
-    return f"{at.hour % 12 or 12}:{at.minute:02d}{'AM' if at.hour < _NOON else 'PM'}"
-
-
-_NOON = 12

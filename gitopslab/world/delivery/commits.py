@@ -60,12 +60,14 @@ class Hydrated:
         dry: The config commit that it was made from.
         releases: What it asks for, by Application.
         committed_at: Committer time, seconds since the epoch.
+        body: Its message, without the first line.
     """
 
     sha: str
     dry: DryCommit
     releases: Mapping[str, Release]
     committed_at: float
+    body: str
 
 
 def image(service: str, source_sha: str) -> str:

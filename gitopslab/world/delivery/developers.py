@@ -81,6 +81,10 @@ class Developers:
         """Push a fix for what `service` does wrong in an environment."""
         self._push(service, "code", ["fix: do not crash on start"], waited_seconds=0.2 * HOUR)
 
+    def push(self, service: Service) -> Change:
+        """Push a change of `service` now, and return it."""
+        return self._push(service, "code", [self._random.choice(_SUBJECTS)])[-1]
+
     def _work(self) -> None:
         kind = self._kind()
         weights = [service.share for service in self._scale.services]
@@ -114,7 +118,7 @@ class Developers:
         *,
         waited_seconds: float = 5 * HOUR,
         reverts: str = "",
-    ) -> None:
+    ) -> list[Change]:
         """Merge a pull request with a commit for each of `subjects`; the build is that of the last one."""
         self._pull_requests += 1
         author = ROBOT if kind == "dependency" else self._random.choice(PEOPLE)
@@ -138,13 +142,14 @@ class Developers:
             for authored_at, subject in zip(authored, subjects, strict=True)
         ]
         if service is None:
-            return
+            return changes
         head = self._latest[service.name] = changes[-1]
         head.is_bad = self._random.random() < _BAD_SHARE and kind != "revert"
         if now < self._starts_at + service.frozen_from * self._lasts:
             for change in changes[:-1]:
                 change.build_state = "covered"
             self._trigger(service, head)
+        return changes
 
     def _commit(self, service: Service | None, kind: str, commit: SourceCommit) -> Change:
         change = Change(

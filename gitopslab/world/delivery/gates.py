@@ -1,9 +1,9 @@
 """Gates of an environment: health of its Applications, time since the merge, and the environment before."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from gitopslab.world.apiserver import ApiServer, Object
-from gitopslab.world.clock import stamp
+from gitopslab.world.clock import Action, stamp
 from gitopslab.world.delivery import policies
 from gitopslab.world.delivery.argocd import Application
 from gitopslab.world.delivery.policies import HEALTH, PREVIOUS, TIMER, manager, ready
@@ -38,7 +38,7 @@ class Gates:
         *,
         applications: Mapping[str, Application],
         has_previous: bool,
-        changed: Callable[[Environment], None],
+        changed: Action,
     ) -> None:
         self._api, self._clock = api, api.clock
         self._strategy, self._environment = strategy, environment
@@ -62,6 +62,11 @@ class Gates:
     def proposed(self) -> list[Object]:
         """The gates of the proposed commit, as statuses tell of them."""
         return [_state(PREVIOUS, self._items[PREVIOUS])] if PREVIOUS in self._items else []
+
+    @property
+    def items(self) -> Mapping[str, Object]:
+        """Its CommitStatuses, by key."""
+        return self._items
 
     @property
     def is_through(self) -> bool:
@@ -200,7 +205,7 @@ class Gates:
         }
         ready(item, self._clock.now)
         self._api.patch_status(item, manager=manager("CommitStatus"))
-        self._changed(self._environment)
+        self._changed()
 
     def _create_sources(self) -> tuple[Object, Object]:
         strategy = self._strategy["metadata"]["name"]
@@ -216,7 +221,7 @@ class Gates:
         }
         timer = policies.named("TimedCommitStatus", name, reference | {"environments": [duration]})
         for item in (health, timer):
-            self._api.create(item, manager="argocd-controller")
+            self._api.create(item, manager=policies.ARGO_CD_CONTROLLER)
         return health, timer
 
 

@@ -9,7 +9,7 @@ from gitopslab.world.delivery.argocd import Application
 from gitopslab.world.delivery.changes import Journal
 from gitopslab.world.delivery.commits import DryCommit, Hydrated, Release
 from gitopslab.world.delivery.pins import ConfigBranch
-from gitopslab.world.emit.gitrepos import ConfigRepository
+from gitopslab.world.emit.gitrepos import ConfigRepository, paragraphs
 from gitopslab.world.emit.hydration import HydratedCommit
 from gitopslab.world.random import lognormal, stream
 from gitopslab.world.scale import Environment
@@ -63,6 +63,11 @@ class Hydrator:
     def tip(self) -> Hydrated:
         """The newest commit of the proposed branch."""
         return self._tip
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether a hydration is under way that does not end before `release` is called."""
+        return self._held is not None
 
     def notice(self, _dry: DryCommit) -> None:
         """See at the next poll that main has moved."""
@@ -141,7 +146,8 @@ class Hydrator:
             },
             base=base,
         )
-        return Hydrated(self._repository.hydrate(commit), dry, releases, now)
+        body = paragraphs(dry.content.body, commit.co_authors).strip()
+        return Hydrated(self._repository.hydrate(commit), dry, releases, now, body)
 
     def _note(self, application: Application, dry: DryCommit, started_at: str) -> None:
         status = self._status(application)

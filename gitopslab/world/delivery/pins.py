@@ -91,30 +91,7 @@ class ConfigBranch:
         pin_commit = PinCommit(self._clock.now, person, (_pin(service.name, good),), title=title)
         self._pin(pin_commit, {(name, service.name): good for name in self._promoted(service)})
 
-    def _pin_ryzen(self) -> None:
-        for service in self._scale.services:
-            if "ryzen" not in service.environments:
-                continue
-            wanted, has = self.releases["dev"][service.name], self.releases["ryzen"][service.name]
-            if wanted.number > has.number and not wanted.is_bad:
-                person = self._random.choice(PEOPLE)
-                pin_commit = PinCommit(self._clock.now, person, (_pin(service.name, wanted),), file=DIRECT)
-                self._pin(pin_commit, {("ryzen", service.name): wanted})
-        self._clock.after(self._wait_seconds(_PINS_OF_RYZEN_PER_DAY), self._pin_ryzen)
-
-    def _configure(self) -> None:
-        point = self._random.random()
-        if point < _SHARE_WITHOUT_EFFECT:
-            self._change_config("docs: runbook of the hub", "", "")
-        elif point < _SHARE_WITHOUT_EFFECT + _SHARE_OF_COMPONENTS:
-            component = self._random.choice(COMPONENTS)
-            self._change_config(f"feat({component}): tune", "hub", component)
-        else:
-            service = self._random.choice(self._scale.services).name
-            self._change_config(f"feat({service}): more replicas", "dev", service)
-        self._clock.after(self._wait_seconds(self._scale.config_changes_per_day), self._configure)
-
-    def _change_config(self, subject: str, environment: str, application: str) -> None:
+    def change(self, subject: str, environment: str, application: str) -> Change:
         """Merge a pull request of the config repository; it may concern no environment at all."""
         now = self._clock.now
         path = f"packages/{environment}/{application}/values.yaml" if environment else "docs/runbook.md"
@@ -139,6 +116,30 @@ class ConfigBranch:
         if environment:
             self._journal.configured(environment, change, dry)
         self._tell(dry)
+        return change
+
+    def _pin_ryzen(self) -> None:
+        for service in self._scale.services:
+            if "ryzen" not in service.environments:
+                continue
+            wanted, has = self.releases["dev"][service.name], self.releases["ryzen"][service.name]
+            if wanted.number > has.number and not wanted.is_bad:
+                person = self._random.choice(PEOPLE)
+                pin_commit = PinCommit(self._clock.now, person, (_pin(service.name, wanted),), file=DIRECT)
+                self._pin(pin_commit, {("ryzen", service.name): wanted})
+        self._clock.after(self._wait_seconds(_PINS_OF_RYZEN_PER_DAY), self._pin_ryzen)
+
+    def _configure(self) -> None:
+        point = self._random.random()
+        if point < _SHARE_WITHOUT_EFFECT:
+            self.change("docs: runbook of the hub", "", "")
+        elif point < _SHARE_WITHOUT_EFFECT + _SHARE_OF_COMPONENTS:
+            component = self._random.choice(COMPONENTS)
+            self.change(f"feat({component}): tune", "hub", component)
+        else:
+            service = self._random.choice(self._scale.services).name
+            self.change(f"feat({service}): more replicas", "dev", service)
+        self._clock.after(self._wait_seconds(self._scale.config_changes_per_day), self._configure)
 
     def _first_commit(self, seed: int) -> DryCommit:
         now = self._clock.now

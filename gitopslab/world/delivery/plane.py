@@ -1,6 +1,6 @@
 """The delivery plane: developers, builds, pins, hydrators, promoters and Argo CD, joined."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from gitopslab.world.apiserver import ApiServer
@@ -13,7 +13,7 @@ from gitopslab.world.delivery.commits import DryCommit, Hydrated, Release
 from gitopslab.world.delivery.developers import Developers
 from gitopslab.world.delivery.hydrator import Hydrator
 from gitopslab.world.delivery.pins import ConfigBranch
-from gitopslab.world.delivery.promoter import Strategy
+from gitopslab.world.delivery.promotion_strategy import Strategy
 from gitopslab.world.emit.gitrepos import ConfigRepository, SourceRepository
 from gitopslab.world.random import lognormal, stream
 from gitopslab.world.scale import COMPONENTS, ENVIRONMENTS, Environment, Scale, Service
@@ -44,7 +44,11 @@ class DeliveryPlane:
         builds: The outer loop.
         config: The main branch of the config repository.
         hydrators: By environment.
+        developers: What they push.
+        services: By name.
         strategies: By environment.
+        on_degraded: Called with an environment, an Application there and the release that degraded it.
+        on_recovered: Called with an environment and such an Application once it is healthy.
     """
 
     def __init__(  # noqa: PLR0913 - what it is joined to
@@ -63,7 +67,7 @@ class DeliveryPlane:
         self._clock, self._clusters, self._seed, self._scale = clock, clusters, seed, scale
         self._random = stream(seed, "delivery")
         self._starts_at, self._lasts = clock.now, ends_at - clock.now
-        self._services = {service.name: service for service in scale.services}
+        self.services = {service.name: service for service in scale.services}
         self._environments = {environment.name: environment for environment in ENVIRONMENTS}
         self._repaired: dict[str, int] = {}
         self._journal = Journal(truth)
@@ -76,7 +80,7 @@ class DeliveryPlane:
             journal=self._journal,
         )
         self.builds = Builds(clusters["hub"], seed, self.config)
-        self._developers = Developers(
+        self.developers = Developers(
             clock,
             seed,
             scale,
@@ -86,6 +90,8 @@ class DeliveryPlane:
             trigger=self.builds.trigger,
             ends_at=ends_at,
         )
+        self.on_degraded: Callable[[str, Application, Release], object] = _ignore
+        self.on_recovered: Callable[[str, Application], object] = _ignore
         self.applications: dict[str, dict[str, Application]] = {name: {} for name in self._environments}
         self.hydrators = {
             environment.name: self._hydrator(environment, config, is_current=is_current)
@@ -113,7 +119,7 @@ class DeliveryPlane:
                 stops_at = self._starts_at + environment.stopped_from * self._lasts
                 self._clock.at(stops_at, partial(self._stop, environment))
         self.builds.start()
-        self._developers.start()
+        self.developers.start()
         self.config.start()
 
     def close(self) -> None:
@@ -132,6 +138,7 @@ class DeliveryPlane:
             refresh_seconds=self._scale.refresh_seconds,
             changed=self._changed,
             degraded=self._degraded,
+            recovered=self._recovered,
         )
         target = Target(self.config.head.sha, dict(self.config.releases[environment.name]))
         if environment.branch:
@@ -143,7 +150,7 @@ class DeliveryPlane:
             else [s.name for s in self._scale.services if environment.name in s.environments]
         )
         for name in names:
-            service = self._services.get(name, Service(name))
+            service = self.services.get(name, Service(name))
             self.applications[environment.name][name] = Application(
                 plane, name, target, wave_count=service.wave_count, has_hook=service.has_migration
             )
@@ -195,15 +202,19 @@ class DeliveryPlane:
 
     def _degraded(self, environment: Environment, name: str, release: Release) -> None:
         """Let somebody see to it, once a release: roll it back, or fix what it is made of."""
-        if name not in self._services or self._repaired.get(name, -1) >= release.number:
+        self.on_degraded(environment.name, self.applications[environment.name][name], release)
+        if name not in self.services or self._repaired.get(name, -1) >= release.number:
             return
         self._repaired[name] = release.number
-        service, good = self._services[name], self.applications[environment.name][name].good
+        service, good = self.services[name], self.applications[environment.name][name].good
         seconds = lognormal(self._random, 0.25 * HOUR, 0.6)
         if self._random.random() < _ROLLED_BACK_SHARE and environment.lane == "promoted":
             self._clock.after(seconds, lambda: self._roll_back(environment, service, release, good))
         else:
-            self._clock.after(seconds, lambda: self._developers.fix(service))
+            self._clock.after(seconds, lambda: self.developers.fix(service))
+
+    def _recovered(self, environment: Environment, name: str) -> None:
+        self.on_recovered(environment.name, self.applications[environment.name][name])
 
     def _roll_back(self, environment: Environment, service: Service, bad: Release, good: Release) -> None:
         if self.config.releases[environment.name][service.name].number == bad.number:
@@ -216,3 +227,7 @@ class DeliveryPlane:
         if environment.branch:
             self.hydrators[environment.name].stop()
             self.strategies[environment.name].stop(environment.name)
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing: nobody asked."""

@@ -1,10 +1,15 @@
 """Objects of GitOps Promoter as its controllers write them."""
 
+from collections.abc import Sequence
+
 from gitopslab.world.apiserver import Object, owner_reference
 from gitopslab.world.clock import stamp
 from gitopslab.world.delivery.commits import CONFIG_URL, DryCommit, Hydrated
-from gitopslab.world.emit.gitrepos import ARGO_CD
+from gitopslab.world.emit import promotions
+from gitopslab.world.emit.gitrepos import ARGO_CD, PROMOTER
+from gitopslab.world.emit.promotions import PromotionCommit
 from gitopslab.world.random import hexadecimal
+from gitopslab.world.scale import Environment
 
 API_VERSION = "promoter.argoproj.io/v1alpha1"
 NAMESPACE = "promoter"
@@ -13,6 +18,8 @@ PULL_REQUEST_FINALIZERS = (
     "pullrequest.promoter.argoproj.io/finalizer",
     "changetransferpolicy.promoter.argoproj.io/pullrequest-finalizer",
 )
+ARGO_CD_CONTROLLER = "argocd-controller"
+"""The field manager of Argo CD, which applies what the config repository declares."""
 HEALTH, TIMER, PREVIOUS = "argocd-health", "timer", "promoter-previous-environment"
 
 
@@ -22,9 +29,15 @@ def manager(kind: str) -> str:
 
 
 def named(kind: str, name: str, spec: Object, *, owner: Object | None = None, branch: str = "") -> Object:
-    """Return an object before it is created: with `owner`'s name and the branch it is about as labels."""
+    """Return an object before it is created: with `owner`'s name and the branch it is about as labels.
+
+    What has no owner is declared in the config repository, and carries the mark by which Argo CD knows it.
+    """
     metadata: Object = {"name": name, "namespace": NAMESPACE}
-    if owner is not None:
+    if owner is None:
+        tracked = f"promoter-config:{API_VERSION.partition('/')[0]}/{kind}:{NAMESPACE}/{name}"
+        metadata["annotations"] = {"argocd.argoproj.io/tracking-id": tracked}
+    else:
         metadata["ownerReferences"] = [owner_reference(owner)]
         metadata["labels"] = {
             "promoter.argoproj.io/environment": label(branch),
@@ -46,6 +59,7 @@ def hashed(*parts: str) -> str:
 def ready(item: Object, now: float, reason: str = "ReconciliationSuccess", message: str = "") -> None:
     """Set the Ready condition of `item`, and which generation of its spec the status is about."""
     status = item.setdefault("status", {})
+    status["observedGeneration"] = item["metadata"]["generation"]
     is_ready = reason == "ReconciliationSuccess"
     found = next(iter(status.get("conditions", ())), None)
     since = (
@@ -95,10 +109,55 @@ def hydrated_state(hydrated: Hydrated) -> Object:
     content = hydrated.dry.content
     return {
         "author": ARGO_CD.name,
+        "body": hydrated.body,
         "commitTime": stamp(hydrated.committed_at),
         "sha": hydrated.sha,
         "subject": f"{content.sha[:7]}: {content.subject}",
     }
+
+
+def merged_state(merged: PromotionCommit, sha: str) -> Object:
+    """Return the tip of an active branch as statuses tell of it: the commit that merged a proposal."""
+    subject, _, body = promotions.message(merged).partition("\n")
+    return {
+        "author": (merged.merged_by or PROMOTER).name,
+        "body": body.strip(),
+        "commitTime": stamp(merged.at),
+        "sha": sha,
+        "subject": subject,
+    }
+
+
+def promotion_strategy(name: str, environments: Sequence[Environment]) -> Object:
+    """Return the PromotionStrategy of `environments`, before it is created."""
+    spec: Object = {
+        "environments": [
+            {"autoMerge": each.lane != "manual", "branch": each.branch} for each in environments
+        ],
+        "gitRepositoryRef": {"name": REPOSITORY},
+    }
+    return named("PromotionStrategy", name, spec | _gates_of(environments[0]))
+
+
+def change_transfer_policy(strategy: Object, environment: Environment, *, has_previous: bool) -> Object:
+    """Return the ChangeTransferPolicy of an environment, before it is created."""
+    branch = environment.branch
+    spec: Object = {
+        "activeBranch": branch,
+        "autoMerge": environment.lane != "manual",
+        "gitRepositoryRef": {"name": REPOSITORY},
+        "proposedBranch": f"{branch}-next",
+    }
+    spec |= _gates_of(environment)
+    if has_previous:
+        spec["proposedCommitStatuses"] = [{"key": PREVIOUS}]
+    name = hashed(strategy["metadata"]["name"], branch)
+    return named("ChangeTransferPolicy", name, spec, owner=strategy, branch=branch)
+
+
+def _gates_of(environment: Environment) -> Object:
+    keys = (HEALTH, TIMER) if environment.lane == "promoted" else ()
+    return {"activeCommitStatuses": [{"key": key} for key in keys]} if keys else {}
 
 
 def pull_request(policy: Object, strategy: Object, proposed: Hydrated, active_dry_sha: str) -> Object:
@@ -128,12 +187,12 @@ def describe(item: Object, proposed: Hydrated, active_dry_sha: str) -> None:
     """Let the PullRequest `item` be about `proposed`."""
     spec, dry_sha = item["spec"], proposed.dry.sha
     branch = spec["targetBranch"]
-    spec["title"] = f"Promote {dry_sha[:5]} to `{branch}`"
+    spec["title"] = f"Promote {dry_sha[:7]} to `{branch}`"
     spec["description"] = (
         f"This PR is promoting the environment branch `{branch}` which is currently on dry sha "
         f"{active_dry_sha} to dry sha {dry_sha}."
     )
-    spec["commit"] = {"message": f"Promote {dry_sha[:5]} to `{branch}`\n"}
+    spec["commit"] = {"message": f"Promote {dry_sha[:7]} to `{branch}`\n"}
     spec["mergeSha"] = proposed.sha
 
 

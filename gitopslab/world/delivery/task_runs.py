@@ -11,6 +11,20 @@ from gitopslab.world.clock import stamp
 from gitopslab.world.random import hexadecimal
 
 NAMESPACE = "tekton-pipelines"
+RELEASE = "2f8d3c1"
+"""The commit that Tekton was built from."""
+
+FEATURE_FLAGS = {
+    "awaitSidecarReadiness": True,
+    "coschedule": "workspaces",
+    "enableAPIFields": "beta",
+    "enableProvenanceInStatus": True,
+    "enforceNonfalsifiability": "none",
+    "maxResultSize": 4096,
+    "resultExtractionMethod": "termination-message",
+    "runningInEnvWithInjectedSidecars": True,
+    "verificationNoMatchPolicy": "ignore",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,7 @@ def task_run(run: Object, task: Task, params: Mapping[str, str]) -> Object:
     """Return the TaskRun of `task` in the PipelineRun `run`, before it is created."""
     metadata = run["metadata"]
     labels = metadata["labels"] | {
+        "app.kubernetes.io/managed-by": "tekton-pipelines",
         "tekton.dev/memberOf": "tasks",
         "tekton.dev/pipelineRun": metadata["name"],
         "tekton.dev/pipelineRunUID": metadata["uid"],
@@ -55,6 +70,7 @@ def task_run(run: Object, task: Task, params: Mapping[str, str]) -> Object:
         "metadata": {
             "name": f"{metadata['name']}-{task.name}",
             "namespace": NAMESPACE,
+            "annotations": {"pipeline.tekton.dev/release": RELEASE},
             "labels": labels,
             "ownerReferences": [owner_reference(run)],
         },
@@ -73,8 +89,10 @@ def pending(item: Object, task: Task, now: float) -> Object:
     name = item["metadata"]["name"]
     message = 'pod status "Initialized":"False"; message: "containers with incomplete status: [prepare]"'
     return {
+        "artifacts": {},
         "conditions": [succeeded("Unknown", "Pending", message, now)],
         "podName": f"{name}-pod",
+        "provenance": {"featureFlags": FEATURE_FLAGS},
         "startTime": stamp(now),
         "steps": [
             {"container": f"step-{step}", "name": step, "waiting": {"reason": "PodInitializing"}}
@@ -106,8 +124,17 @@ def running(status: Object, task: Task, now: float) -> None:
     ]
 
 
-def ended(status: Object, *, reason: str, message: str, results: Sequence[Object], now: float) -> None:
-    """Let a TaskRun end; all reasons but `Succeeded` are failures, of its last step."""
+def ended(  # noqa: PLR0913 - what the end of a run is
+    status: Object,
+    *,
+    reason: str,
+    message: str,
+    results: Sequence[Object],
+    now: float,
+    exit_code: int = 1,
+    step_reason: str = "Error",
+) -> None:
+    """Let a TaskRun whose steps ran end; all reasons but `Succeeded` are failures, of its last step."""
     is_success = reason == "Succeeded"
     status["completionTime"] = stamp(now)
     status["conditions"] = [succeeded("True" if is_success else "False", reason, message, now)]
@@ -118,16 +145,40 @@ def ended(status: Object, *, reason: str, message: str, results: Sequence[Object
         is_failed = step is steps[-1] and not is_success
         step["terminated"] = {
             "containerID": f"containerd://{hexadecimal(64, step['name'], started_at)}",
-            "exitCode": 1 if is_failed else 0,
+            "exitCode": exit_code if is_failed else 0,
             "finishedAt": finished_at,
-            "reason": "Error" if is_failed else "Completed",
+            "reason": step_reason if is_failed else "Completed",
             "startedAt": started_at,
         }
-        step["terminationReason"] = "Error" if is_failed else "Completed"
+        step["terminationReason"] = step["terminated"]["reason"]
     if results:
         status["results"] = [
             {"name": each["name"], "type": "string", "value": each["value"]} for each in results
         ]
+
+
+def unpulled(status: Object) -> str:
+    """Let the last step wait for an image that cannot be pulled; return what the kubelet says."""
+    step = status["steps"][-1]
+    back_off = 'Back-off pulling image "ghcr.io/example/build-tools:v7"'
+    step["waiting"] = {"message": back_off, "reason": "ImagePullBackOff"}
+    return back_off
+
+
+def given_up(status: Object, *, reason: str, message: str, now: float) -> None:
+    """Let Tekton end a TaskRun and delete its pod, whatever its steps do: it answers for them then."""
+    status["completionTime"] = stamp(now)
+    status["conditions"] = [succeeded("False", reason, message, now)]
+    for step in status["steps"]:
+        running = step.pop("running", None)
+        step.pop("waiting", None)
+        step["terminated"] = {
+            "exitCode": 1,
+            "finishedAt": stamp(now),
+            "message": f"Step {step['name']} terminated as pod {status['podName']} is terminated",
+            "reason": reason,
+        } | (running or {})
+        step["terminationReason"] = reason
 
 
 def _step_times(started_at: str, finished_at: str, count: int) -> list[str]:

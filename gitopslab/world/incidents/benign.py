@@ -8,23 +8,9 @@ from gitopslab.world.clock import HOUR
 from gitopslab.world.delivery import applications
 from gitopslab.world.delivery.argocd import CONTROLLER
 from gitopslab.world.incidents.story import Blast, Kind, Stage, Story
-from gitopslab.world.scale import Environment
 
-_PLACE = Environment("hub", "direct", "hub")
 Resource = tuple[str, str, str]
 """Group, kind and name."""
-
-
-def _application(stage: Stage, name: str) -> Object:
-    """Return an Application that was adopted: Synced and Healthy, and never operated on."""
-    item = applications.application(name, _PLACE)
-    del item["metadata"]["finalizers"]
-    item["metadata"]["labels"] = {"stacks.io/component": name}
-    revision = stage.delivery.config.head.sha
-    status = applications.first_status(item, revision=revision, image="", now=stage.clock.now)
-    del status["history"]
-    item["status"] = status | {"summary": {}}
-    return item
 
 
 def _resource(resource: Resource, namespace: str, sync: str) -> Object:
@@ -35,7 +21,8 @@ def _resource(resource: Resource, namespace: str, sync: str) -> Object:
 
 def _standing(name: str, drifted: Sequence[Resource], health: str, stage: Stage) -> Story:
     """Play an Application that is OutOfSync by `drifted` only, or whose health is odd."""
-    api, item = stage.clusters["hub"], _application(stage, name)
+    api, revision = stage.clusters["hub"], stage.delivery.config.head.sha
+    item = applications.adopted(name, revision=revision, now=stage.clock.now)
     status = item["status"]
     status["sync"]["status"] = "OutOfSync" if drifted and health == "Healthy" else "Synced"
     status["health"]["status"] = health
@@ -43,14 +30,13 @@ def _standing(name: str, drifted: Sequence[Resource], health: str, stage: Stage)
     status["resources"] += [_resource(each, name, sync) for each in drifted]
     if health != "Healthy":
         status["health"]["message"] = "waiting for first consumer to be created before binding"
-        status["resources"][-1]["health"] = {"status": health}
     api.create(item, manager=CONTROLLER)
     yield Blast("hub", [item])
     api.delete(item)
 
 
 def _kind(key: str, name: str, cause: str, tell: "partial[Story]") -> Kind:
-    return Kind(key, name, "benign", "benign", 12 * HOUR, cause, tell)
+    return Kind(key, name, "benign", "benign", 12 * HOUR, cause, tell, "design")
 
 
 KINDS = (

@@ -1,4 +1,4 @@
-"""Incidents of Tekton: builds of environment images that run out of memory or time, or are refused."""
+"""Incidents of Tekton: webhooks that make no run, pins that are refused, environment images that fail."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,8 +7,10 @@ from gitopslab.world.apiserver import Object
 from gitopslab.world.clock import HOUR, MINUTE, stamp
 from gitopslab.world.delivery import task_runs
 from gitopslab.world.delivery.builds import MANAGER
+from gitopslab.world.delivery.changes import Change
 from gitopslab.world.delivery.commits import SOURCE_URL
-from gitopslab.world.delivery.task_runs import NAMESPACE, Task, succeeded
+from gitopslab.world.delivery.event_listener import Heard
+from gitopslab.world.delivery.task_runs import FEATURE_FLAGS, NAMESPACE, Task, succeeded
 from gitopslab.world.incidents.story import Blast, Kind, Stage, Story
 from gitopslab.world.random import suffix
 
@@ -17,6 +19,11 @@ _TASKS = (
     Task("validate", ("validate",), 90),
     Task("pin-environment", ("pin",), 20),
 )
+_PIPELINE_SPEC = {
+    "params": [{"name": name, "type": "string"} for name in ("git-url", "environment")],
+    "tasks": [{"name": task.name, "taskRef": {"kind": "Task", "name": task.name}} for task in _TASKS],
+}
+_TIMED_OUT = "TaskRun cancelled as the PipelineRun it belongs to has timed out."
 _LOCK_SECONDS = 1800.0
 """After so long a lock of the cache is stale."""
 
@@ -29,7 +36,7 @@ class Ending:
         task: Which of the tasks fails.
         message: What its condition says.
         reason: Reason of the TaskRun.
-        step: Reason and exit code of its last step.
+        step: Reason and exit code of its last step; none: Tekton deletes the pod.
         seconds: How long the task runs before it fails.
         run: Reason of the PipelineRun.
         run_message: What its condition says; empty: how many tasks failed.
@@ -39,7 +46,7 @@ class Ending:
     task: str
     message: str
     reason: str = "Failed"
-    step: tuple[str, int] = ("Error", 1)
+    step: tuple[str, int] | tuple[()] = ("Error", 1)
     seconds: float = 120
     run: str = "Failed"
     run_message: str = ""
@@ -55,14 +62,20 @@ class EnvironmentBuild:
 
     def __init__(self, stage: Stage, number: int, ending: Ending) -> None:
         self._api, self._clock, self._ending = stage.clusters["hub"], stage.clock, ending
-        self._finished = stage.delivery.builds.finished
+        self._builds = stage.delivery.builds
         self._random = stage.random
         self._params = {"git-url": SOURCE_URL, "environment": f"swe-env-{number}"}
         self._run = self._api.create(self._pipeline_run(stage.name, number), manager="swebench-coordinator")
         self._task_run: Object = {}
-        self._run["status"] = {"childReferences": [], "startTime": self._clock.stamp()}
+        self._run["status"] = {
+            "childReferences": [],
+            "pipelineSpec": _PIPELINE_SPEC,
+            "provenance": {"featureFlags": FEATURE_FLAGS},
+            "startTime": self._clock.stamp(),
+        }
         self.objects = [self._run]
         self._say("Unknown", "Started", "")
+        self._builds.run_recorder.emit(self._run, "Started", "")
         self._clock.after(1, lambda: self._begin(0))
 
     def _pipeline_run(self, name: str, number: int) -> Object:
@@ -120,30 +133,47 @@ class EnvironmentBuild:
 
     def _succeed(self, number: int) -> None:
         message = "All Steps have completed executing"
-        self._end_task("Succeeded", message)
+        status = self._task_run["status"]
+        task_runs.ended(status, reason="Succeeded", message=message, results=(), now=self._clock.now)
         self._write_task()
         self._begin(number + 1)
 
     def _fail(self, number: int, *, is_last: bool) -> None:
-        ending = self._ending
-        self._end_task(ending.reason, ending.message)
-        terminated = self._task_run["status"]["steps"][-1]["terminated"]
-        terminated["reason"], terminated["exitCode"] = ending.step
+        self._end_task()
         self._write_task()
         if not is_last:
             failed = self._task_run["status"]
             self._clock.after(1, lambda: self._attempt(number, (failed,)))
             return
+        ending = self._ending
         self._run["status"]["completionTime"] = stamp(self._clock.now)
         counts = (
             f"Tasks Completed: {number + 1} (Failed: 1, Cancelled 0), Skipped: {len(_TASKS) - number - 1}"
         )
-        self._say("False", ending.run, ending.run_message or counts)
-        self._finished.append(self._run)
+        message = ending.run_message.replace("NAME", self._run["metadata"]["name"]) or counts
+        self._say("False", ending.run, message)
+        self._builds.run_recorder.emit(self._run, "Failed", message, "Warning")
+        self._builds.finished.append(self._run)
 
-    def _end_task(self, reason: str, message: str) -> None:
-        status = self._task_run["status"]
-        task_runs.ended(status, reason=reason, message=message, results=(), now=self._clock.now)
+    def _end_task(self) -> None:
+        """Let the task end as it is to: by its last step, or because Tekton gives it up."""
+        ending, task_run, now = self._ending, self._task_run, self._clock.now
+        message = ending.message.replace("NAME", task_run["metadata"]["name"])
+        if not ending.step:
+            task_run["spec"] |= {"status": ending.reason, "statusMessage": _TIMED_OUT}
+            self._api.update(task_run, manager=MANAGER)
+            task_runs.given_up(task_run["status"], reason=ending.reason, message=message, now=now)
+            return
+        step_reason, exit_code = ending.step
+        task_runs.ended(
+            task_run["status"],
+            reason=ending.reason,
+            message=message,
+            results=(),
+            now=now,
+            exit_code=exit_code,
+            step_reason=step_reason,
+        )
 
     def _say(self, status: str, reason: str, message: str) -> None:
         self._run["status"]["conditions"] = [succeeded(status, reason, message, self._clock.now)]
@@ -162,9 +192,69 @@ def _failing(count: int, ending: Ending, stage: Stage) -> Story:
     blast.objects[:] = [item for build in builds for item in build.objects]
 
 
+def _unheard(heard: Heard, stage: Stage) -> Story:
+    """Play webhooks that make no run: what is pushed is not built until they are delivered again."""
+    builds, service = stage.delivery.builds, stage.service()
+    builds.hear(heard)
+    stage.delivery.developers.push(service)
+    blast = Blast("hub", [builds.listener], service=service.name)
+    yield blast
+    blast.objects += [_commit(change) for _, change in builds.lost]
+    builds.hear("and run")
+
+
+def _commit(change: Change) -> Object:
+    """Return a change as an object that an incident affects; no API server knows it."""
+    return {"kind": "Commit", "metadata": {"name": change.sha}}
+
+
+def _unpinned(stage: Stage) -> Story:
+    """Play a push of a pin that is refused: the image is there, and nothing asks for it."""
+    builds, service = stage.delivery.builds, stage.service()
+    builds.refuses_pins = True
+    change = stage.delivery.developers.push(service)
+    while not builds.unpinned:
+        if change.build_state == "failed":
+            change = stage.delivery.developers.push(service)
+        yield None
+    builds.refuses_pins = False
+    (build, *_) = builds.unpinned
+    yield Blast("hub", build.objects, service=build.service.name)
+    for build in builds.unpinned:
+        build.pin()
+    builds.unpinned.clear()
+
+
 _KILLED = '"step-build-and-push" exited with code 137'
 
 KINDS = (
+    Kind(
+        "T1",
+        "Funnel orphan tag",
+        "fault",
+        "delivery",
+        4 * HOUR,
+        "the tunnel that webhooks come through was closed",
+        partial(_unheard, "not at all"),
+    ),
+    Kind(
+        "T2",
+        "Accepted, no PipelineRun",
+        "fault",
+        "delivery",
+        2 * HOUR,
+        "the address that the listener sends to is empty",
+        partial(_unheard, "and not run"),
+    ),
+    Kind(
+        "T6",
+        "Built, not pinned",
+        "fault",
+        "delivery",
+        40 * MINUTE,
+        "another push came first, and this one is not tried again",
+        _unpinned,
+    ),
     Kind(
         "T7",
         "Pin of an environment failed",
@@ -215,12 +305,12 @@ KINDS = (
             1,
             Ending(
                 "build-environment",
-                "TaskRun was cancelled. TaskRun cancelled as the PipelineRun it belongs to has timed out.",
+                f'TaskRun "NAME" was cancelled. {_TIMED_OUT}',
                 reason="TaskRunCancelled",
-                step=("Error", 143),
+                step=(),
                 seconds=HOUR - 15,
                 run="PipelineRunTimeout",
-                run_message='PipelineRun "swe-env" failed to finish within "1h0m0s"',
+                run_message='PipelineRun "NAME" failed to finish within "1h0m0s"',
             ),
         ),
     ),

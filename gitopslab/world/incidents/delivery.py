@@ -1,37 +1,33 @@
-"""Incidents of Argo CD: operations that hang or fail, what cannot be compared, pods that cannot start."""
+"""Incidents of Argo CD: operations that hang, fail or are refused, and what cannot be compared."""
 
 from collections.abc import Callable
 from functools import partial
 
-from gitopslab.world.apiserver import Object
 from gitopslab.world.clock import HOUR, MINUTE
 from gitopslab.world.delivery import applications
-from gitopslab.world.delivery.applications import RETRY
-from gitopslab.world.delivery.argocd import CONTROLLER, Application, kitchen_time
-from gitopslab.world.delivery.commits import image
+from gitopslab.world.delivery.argocd import CONTROLLER, Application, Flaw
+from gitopslab.world.delivery.sync_operation import kitchen_time, report_failure
 from gitopslab.world.events import Recorder
+from gitopslab.world.incidents.rollout import blast
 from gitopslab.world.incidents.story import Blast, Kind, Stage, Story
-from gitopslab.world.random import hexadecimal
 
-Say = Callable[[Stage, Application], str]
-"""The message of an operation."""
-
-
-def _blast(environment: str, application: Application) -> Blast:
-    """Return the blast of what strikes one Application; each environment here has its name as its cluster."""
-    return Blast(environment, [application.item], environment, application.name)
+_HOOKED = "workflow-builder"
+"""The service whose database a hook migrates."""
 
 
-def _operate(stage: Stage, application: Application, revision: str, message: str, **state: object) -> None:
-    """Let an operation of `application` be under way at `revision`, as `message` tells of it."""
+def _operate(stage: Stage, application: Application, message: str, **state: object) -> None:
+    """Let an operation of `application` be under way at its revision, as `message` tells of it."""
     item = application.item
-    item["operation"] = {
-        "initiatedBy": {"automated": True},
-        "retry": RETRY,
-        "sync": {"prune": True, "revision": revision},
-    }
+    revision, image = item["status"]["sync"]["revision"], item["status"]["summary"]["images"][-1]
+    item["operation"] = applications.operation(revision)
+    is_hooked = "hook" in message
     result = {
-        "resources": applications.sync_resources(application.name, kinds=("Service",)),
+        "resources": applications.sync_resources(
+            application.name,
+            image=image,
+            kinds=() if is_hooked else ("Service",),
+            hook_phase="Running" if is_hooked else "",
+        ),
         "revision": revision,
         "source": applications.source(item),
     }
@@ -56,68 +52,69 @@ def _fail(stage: Stage, application: Application, message: str) -> None:
     application.item.pop("operation", None)
 
 
-def _hanging(environment: str, say: Say, stage: Stage) -> Story:
-    """Play an operation that runs until somebody terminates it."""
-    application = yield from stage.idle_application(environment)
+def _hanging(stage: Stage) -> Story:
+    """Play a migration whose Job never ends, so that its sync runs until somebody terminates it."""
+    application = yield from stage.idle_application("dev", _HOOKED)
     application.seize()
-    revision = application.item["status"]["sync"]["revision"]
-    _operate(stage, application, revision, say(stage, application))
-    application.show(sync="OutOfSync")
-    yield _blast(environment, application)
+    stage.change("dev", application, "feat: index the runs")
+    yield from stage.seen("dev", application)
+    _operate(stage, application, f"waiting for completion of hook batch/Job/{application.name}-db-migrate")
+    application.write()
+    yield blast("dev", application)
     _fail(stage, application, "Operation terminated")
     application.free()
-
-
-def _hook(_: Stage, application: Application) -> str:
-    return f"waiting for completion of hook batch/Job/{application.name}-db-migrate"
 
 
 def _stuck_at_old_revision(stage: Stage) -> Story:
-    """Play an operation that is retried at a revision while there is a newer one."""
+    """Play a change whose sync is tried again and again while its repair waits for that to end."""
     application = yield from stage.idle_application("dev")
-    status = application.item["status"]
-    while not application.is_idle or status["history"][0]["revision"] == application.target.revision:
-        yield None
     application.seize()
-    revision = status["history"][0]["revision"]
+    bad = stage.change("dev", application, "feat: read the settings from a file")
+    yield from stage.seen("dev", application)
     message = (
         "one or more synchronization tasks completed unsuccessfully, reason: Deployment exceeded its "
-        f"progress deadline. Retrying attempt #5 at {kitchen_time(stage.clock.now + 180)}."
+        f"progress deadline. Retrying attempt #4 at {kitchen_time(stage.clock.now + 40)}."
     )
-    _operate(stage, application, revision, message, retryCount=5, finishedAt=stage.clock.stamp())
-    application.show(sync="OutOfSync")
-    yield _blast("dev", application)
+    _operate(stage, application, message, retryCount=4, finishedAt=stage.clock.stamp())
+    application.write()
+    stage.change("dev", application, "fix: settings are optional")
+    yield from stage.seen("dev", application)
+    yield blast("dev", application, bad)
     _fail(stage, application, "Operation terminated")
     application.free()
 
 
-def _failing(environment: str, say: Say, stage: Stage) -> Story:
-    """Play an operation that failed, at a revision that is not tried again until somebody says so."""
+def _refused(environment: str, subject: str, refusal: str, stage: Stage) -> Story:
+    """Play a change that the API server refuses: its revision is not tried again until somebody syncs it."""
     application = yield from stage.idle_application(environment)
+    change = stage.change(environment, application, subject)
+    dry_index = stage.delivery.config.head.index
+    flaw = Flaw(dry_index, refusal.replace("NAME", application.name), is_refused=True)
+    yield from stage.struck(environment, application, flaw)
+    yield blast(environment, application, change)
+    application.mend()
+
+
+def _failing(say: Callable[[str], str], stage: Stage) -> Story:
+    """Play an operation of the hub that failed, at a revision that is not tried again by itself."""
+    application = yield from stage.idle_application("hub")
     application.seize()
-    revision, message = application.item["status"]["sync"]["revision"], say(stage, application)
-    _operate(stage, application, revision, "waiting to start")
+    revision = application.item["status"]["sync"]["revision"]
+    message = say(application.name)
+    _operate(stage, application, "waiting to start")
     application.show(sync="OutOfSync")
     _fail(stage, application, message)
-    text = f"Failed last sync attempt to [{revision}]: {message}"
-    application.item["status"]["conditions"] = [applications.condition("SyncError", text, stage.clock.now)]
+    report_failure(application.item, revision, stage.clock.now)
     application.write()
-    recorder = Recorder(stage.clusters[environment], CONTROLLER)
+    recorder = Recorder(stage.clusters["hub"], CONTROLLER)
     failed = f"Sync operation to {revision} failed: {message}"
     recorder.emit(application.item, "OperationCompleted", failed, "Warning")
-    yield _blast(environment, application)
+    yield blast("hub", application)
     application.free()
 
 
-def _refused(_: Stage, application: Application) -> str:
-    return (
-        f"one or more objects failed to apply, reason: Deployment.apps {application.name} is invalid: "
-        "spec.selector: field is immutable (retried 5 times)."
-    )
-
-
-def _said(message: str) -> Say:
-    return lambda _, application: message.replace("NAME", application.name)
+def _said(message: str) -> Callable[[str], str]:
+    return lambda name: message.replace("NAME", name)
 
 
 def _incomparable(stage: Stage) -> Story:
@@ -140,138 +137,96 @@ def _incomparable(stage: Stage) -> Story:
         application.free()
 
 
-def _rejected(reason: str, message: str, stage: Stage) -> Story:
+def _unmapped(stage: Stage) -> Story:
+    """Play an Application of the hub for a spoke whose agent does not dial in any more."""
+    api, now = stage.clusters["hub"], stage.clock.now
+    item = applications.adopted("spoke-dev-namespaces", revision=stage.delivery.config.head.sha, now=now)
+    server = "https://argocd-agent-resource-proxy:9090?agentName=dev"
+    destination = {"namespace": "spoke-dev-namespaces", "server": server}
+    item["spec"]["destination"] = item["status"]["sync"]["comparedTo"]["destination"] = destination
+    api.create(item, manager=CONTROLLER)
+    status, health = item["status"], item["status"]["health"]
+    message = (
+        f'Failed to load live state: failed to get cluster info for "{server}": error synchronizing cache '
+        f'state : failed to get server version: Get "{server}&timeout=32s": EOF'
+    )
+    status["conditions"] = [applications.condition("ComparisonError", message, now)]
+    status["sync"]["status"], status["health"] = "Unknown", health | {"status": "Unknown"}
+    api.patch_status(item, manager=CONTROLLER)
+    yield Blast("hub", [item], "dev")
+    del status["conditions"]
+    status["health"] = {"lastTransitionTime": stage.clock.stamp(), "status": "Healthy"}
+    status["reconciledAt"], status["sync"]["status"] = stage.clock.stamp(), "Synced"
+    api.patch_status(item, manager=CONTROLLER)
+    stage.clock.after(HOUR, partial(api.delete, item))
+
+
+def _rejected(message: str, stage: Stage) -> Story:
     """Play an operation that somebody asks for in vain: it leaves an Event and nothing else."""
     application = yield from stage.idle_application("dev")
     recorder = Recorder(stage.clusters["dev"], "argocd-server")
     text = message.replace("SHA", application.target.revision)
-    recorder.emit(application.item, reason, text, "Warning")
-    yield _blast("dev", application)
+    recorder.emit(application.item, "OperationStarted", text, "Warning")
+    yield blast("dev", application)
 
 
-def _stale_image(stage: Stage) -> Story:
-    """Play an image that stays as it was although the Application is Synced and Healthy."""
-    application = yield from stage.idle_application("dev")
-    application.seize()
-    summary = application.item["status"]["summary"]
-    images = summary["images"]
-    summary["images"] = [image(application.name, hexadecimal(40, stage.name, "stale"))]
-    application.write()
-    yield _blast("dev", application)
-    application.item["status"]["summary"]["images"] = images
-    application.free()
-
-
-def _unpullable(prefix: str, reference: str, stage: Stage) -> Story:
-    """Play an image that no node can pull."""
-    application = yield from stage.idle_application("dev")
-    application.seize()
-    wanted = reference or image(application.name, hexadecimal(40, stage.name, "absent"))
-    message = (
-        f'{prefix}ImagePullBackOff: Back-off pulling image "{wanted}": ErrImagePull: failed to pull and '
-        f'unpack image "{wanted}": failed to resolve reference: {wanted}: not found'
-    )
-    application.show(health="Progressing", message=message)
-    stage.clock.after(4 * MINUTE, lambda: application.show(health="Degraded", message=message))
-    yield _blast("dev", application)
-    application.free()
-
-
-def _masked(stage: Stage) -> Story:
-    """Play a developer's session that owns the pod: Argo CD is told to look away."""
-    application = yield from stage.idle_application("ryzen")
-    application.seize()
-    item = application.item
-    item["metadata"]["annotations"] = {"argocd.argoproj.io/skip-reconcile": "true"}
-    images = item["status"]["summary"]["images"]
-    item["status"]["summary"]["images"] = [f"localhost:5000/{application.name}:skaffold-dirty"]
-    application.write()
-    yield _blast("ryzen", application)
-    del item["metadata"]["annotations"]
-    item["status"]["summary"]["images"] = images
-    application.free()
-
-
-def _sidecar_not_ready(stage: Stage) -> Story:
-    """Play a sidecar that never becomes ready after the placement service moved."""
-    application = yield from stage.idle_application("dev")
-    application.seize()
-    application.show(health="Progressing", message="Waiting for rollout to finish: 1 of 2 pods are ready")
-    message = (
-        'Readiness probe failed: HTTP probe failed with statuscode: 500: {"errorCode":"ERR_HEALTH_NOT_READY"}'
-    )
-    Recorder(stage.clusters["dev"], "kubelet").emit(_pod(application), "Unhealthy", message, "Warning")
-    yield _blast("dev", application)
-    application.free()
-
-
-def _pod(application: Application) -> Object:
-    metadata = application.item["metadata"]
-    name = f"{application.name}-{hexadecimal(10, metadata['uid'])}"
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": application.name,
-            "uid": metadata["uid"],
-            "resourceVersion": metadata["resourceVersion"],
-        },
-    }
-
-
-_TOO_LONG = (
-    "one or more objects failed to apply, reason: CustomResourceDefinition.apiextensions.k8s.io "
-    '"workloads.kueue.x-k8s.io" is invalid: metadata.annotations: Too long: may not be more than 262144 bytes'
+_IMMUTABLE = (
+    'Deployment.apps "NAME" is invalid: spec.selector: Invalid value: {"matchLabels":{"app":"NAME"}}: '
+    "field is immutable"
 )
+_TOO_LONG = (
+    'CustomResourceDefinition.apiextensions.k8s.io "workloads.kueue.x-k8s.io" is invalid: '
+    "metadata.annotations: Too long: may not be more than 262144 bytes"
+)
+_NO_NAMESPACE = 'namespaces "gitea" not found'
 _NO_REPOSITORY = (
     'one or more objects failed to apply, reason: Application.argoproj.io "NAME" is invalid: '
-    "status.sync.comparedTo.source.repoURL: Required value"
+    "status.sync.comparedTo.source.repoURL: Required value (retried 5 times)."
 )
-_NO_NAMESPACE = 'one or more objects failed to apply, reason: namespaces "gitea" not found'
 _NO_CRD = (
     "one or more synchronization tasks are not valid: could not find tailscale.com/ProxyGroup: "
-    'no matches for kind "ProxyGroup" in version "tailscale.com/v1alpha1"'
+    'no matches for kind "ProxyGroup" in version "tailscale.com/v1alpha1" (retried 5 times).'
 )
 _BUSY = "rpc error: code = FailedPrecondition desc = another operation is already in progress"
 _TRACKS = "rpc error: code = FailedPrecondition desc = Cannot sync to SHA: auto-sync currently set to env/dev"
 
+
+def _fault(key: str, name: str, seconds: float, cause: str, tell: Callable[[Stage], Story]) -> Kind:
+    return Kind(key, name, "fault", "delivery", seconds, cause, tell)
+
+
+def _slow(key: str, name: str, seconds: float, cause: str, tell: Callable[[Stage], Story]) -> Kind:
+    return Kind(key, name, "latency", "delivery", seconds, cause, tell, "person")
+
+
 KINDS = (
-    Kind(
+    _fault(
         "A1",
         "Hook-blocked sync",
-        "fault",
-        "delivery",
         35 * MINUTE,
         "the Job of the migration hook is Terminating, held by argocd.argoproj.io/hook-finalizer",
-        partial(_hanging, "dev", _hook),
+        _hanging,
     ),
-    Kind(
+    _fault(
         "A2",
         "Stuck operation blocks newer revision",
-        "fault",
-        "delivery",
         50 * MINUTE,
         "the operation under way is pinned to a revision whose pods cannot start",
         _stuck_at_old_revision,
     ),
-    Kind(
+    _fault(
         "A3",
         "Failed revision never retried",
-        "fault",
-        "delivery",
         2 * HOUR,
         "a field that cannot change was changed, and Argo CD does not try a revision again",
-        partial(_failing, "dev", _refused),
+        partial(_refused, "dev", "refactor: select pods by component", _IMMUTABLE),
     ),
-    Kind(
+    _slow(
         "A4",
         "Concurrent operation rejected",
-        "latency",
-        "delivery",
         5 * MINUTE,
         "somebody syncs while an operation winds down",
-        partial(_rejected, "OperationStarted", _BUSY),
+        partial(_rejected, _BUSY),
     ),
     Kind(
         "A12",
@@ -282,94 +237,46 @@ KINDS = (
         "the repo-server restarts",
         _incomparable,
     ),
-    Kind(
+    _fault(
+        "A13",
+        "Stale agent mapping",
+        3 * HOUR,
+        "the certificate of the spoke's agent has run out, and it does not dial in any more",
+        _unmapped,
+    ),
+    _fault(
         "A14",
         "Parent cannot apply child Application",
-        "fault",
-        "delivery",
         90 * MINUTE,
         "server-side apply sets the status of the child to null",
-        partial(_failing, "hub", _said(_NO_REPOSITORY)),
+        partial(_failing, _said(_NO_REPOSITORY)),
     ),
-    Kind(
+    _fault(
         "A15",
         "Huge CRD wedge",
-        "fault",
-        "delivery",
         3 * HOUR,
-        "client-side apply keeps the whole CRD in an annotation",
-        partial(_failing, "hub", _said(_TOO_LONG)),
+        "client-side apply keeps the whole of a new CRD in an annotation",
+        partial(_refused, "hub", "chore: take the next release of Kueue", _TOO_LONG),
     ),
-    Kind(
+    _fault(
         "A16",
         "Kustomize add clobbers",
-        "fault",
-        "delivery",
         HOUR,
         "two patches add at the same path, and the namespace is lost",
-        partial(_failing, "ryzen", _said(_NO_NAMESPACE)),
+        partial(_refused, "ryzen", "feat: patch the registry for ryzen", _NO_NAMESPACE),
     ),
-    Kind(
+    _fault(
         "A17",
         "Missing CRD at cold start",
-        "fault",
-        "delivery",
         40 * MINUTE,
         "the dry run comes before the CRD",
-        partial(_failing, "hub", _said(_NO_CRD)),
+        partial(_failing, _said(_NO_CRD)),
     ),
-    Kind(
-        "A18",
-        "Synced but image stale",
-        "fault",
-        "delivery",
-        4 * HOUR,
-        "the image override is missing in the source",
-        _stale_image,
-    ),
-    Kind(
-        "A20",
-        "Image tag absent",
-        "fault",
-        "delivery",
-        70 * MINUTE,
-        "the build of the tag never ran",
-        partial(_unpullable, "", ""),
-    ),
-    Kind(
-        "A21",
-        "Utility image unreachable",
-        "fault",
-        "delivery",
-        55 * MINUTE,
-        "a registry that only ryzen reaches is pinned for all",
-        partial(_unpullable, "Init:", "gitea.cnoe.localtest.me:8443/giteaadmin/busybox:1.36"),
-    ),
-    Kind(
-        "A22",
-        "Skaffold mask",
-        "fault",
-        "delivery",
-        5 * HOUR,
-        "a developer's session owns the pod",
-        _masked,
-    ),
-    Kind(
-        "A28",
-        "Sidecar not ready",
-        "fault",
-        "delivery",
-        30 * MINUTE,
-        "the placement service moved",
-        _sidecar_not_ready,
-    ),
-    Kind(
+    _slow(
         "A29",
         "Autosync refuses revision sync",
-        "latency",
-        "delivery",
         5 * MINUTE,
         "somebody syncs to a revision by hand",
-        partial(_rejected, "OperationStarted", _TRACKS),
+        partial(_rejected, _TRACKS),
     ),
 )

@@ -7,21 +7,24 @@ from itertools import count
 
 from gitopslab.world.apiserver import ApiServer, Object
 from gitopslab.world.capacity.plane import CapacityPlane
-from gitopslab.world.clock import HOUR, MINUTE, WEEK, Clock, moment
+from gitopslab.world.clock import HOUR, WEEK, Clock, moment
+from gitopslab.world.delivery.argocd import Application
+from gitopslab.world.delivery.commits import Release
 from gitopslab.world.delivery.plane import DeliveryPlane
-from gitopslab.world.incidents import benign, build, capacity, delivery, promotion
+from gitopslab.world.incidents import benign, build, capacity, delivery, promotion, rollout
 from gitopslab.world.incidents.story import Blast, Kind, Stage, Story, Track
 from gitopslab.world.random import stream
 from gitopslab.world.truth import INCIDENT, INCIDENT_EFFECT, Truth, Value
 
 KINDS: tuple[Kind, ...] = (
     *delivery.KINDS,
+    *rollout.KINDS,
     *promotion.KINDS,
     *build.KINDS,
     *benign.KINDS,
     *capacity.KINDS,
 )
-"""Every kind there is."""
+"""Every kind that is on the script."""
 
 _ROUND_SECONDS = 4 * WEEK
 """In so long a time each kind comes once."""
@@ -31,6 +34,9 @@ _SHORTEST_SLOT_SECONDS = 14 * HOUR
 
 _SETTLING_SECONDS = HOUR
 """Between two incidents of a track, so that one is over before another begins."""
+
+_LOOK_SECONDS = 2.0
+"""So often a story that could not begin looks whether it can; the truth of its start is as exact."""
 
 TRACKS: tuple[Track, ...] = ("delivery", "benign", "capacity")
 
@@ -113,11 +119,14 @@ class Incidents:
         self._planned, self._seed, self._clock, self._clusters = planned, seed, clock, clusters
         self._delivery, self._capacity, self._truth = delivery_plane, capacity_plane, truth
         self._going_on: dict[str, tuple[Incident, Blast, float]] = {}
+        self._crashes: dict[tuple[str, str], str] = {}
+        self._crash_numbers = count(1)
         truth.open(INCIDENT)
         truth.open(INCIDENT_EFFECT)
 
     def start(self) -> None:
-        """Let them begin at their times."""
+        """Let them begin at their times, and take note of those that are on nobody's script."""
+        self._delivery.on_degraded, self._delivery.on_recovered = self._note_crash, self._note_recovery
         for incident in self._planned:
             self._clock.at(incident.starts_at, partial(self._prepare, incident))
 
@@ -140,14 +149,32 @@ class Incidents:
     def _begin(self, incident: Incident, story: Story) -> None:
         blast = next(story)
         if blast is None:
-            self._clock.after(MINUTE, lambda: self._begin(incident, story))
+            self._clock.after(_LOOK_SECONDS, lambda: self._begin(incident, story))
             return
         self._going_on[incident.incident_id] = incident, blast, self._clock.now
         self._clock.after(incident.kind.seconds, lambda: self._end(incident, story))
 
     def _end(self, incident: Incident, story: Story) -> None:
         next(story, None)
-        _, blast, started_at = self._going_on.pop(incident.incident_id)
+        self._close(incident.incident_id)
+
+    def _note_crash(self, environment: str, application: Application, release: Release) -> None:
+        """Take note of a release that the change it was built from makes crash."""
+        place = environment, application.name
+        if place in self._crashes:
+            return
+        kind = rollout.CRASH_LOOP
+        incident = Incident(f"{kind.key}-{next(self._crash_numbers):03d}", kind, self._clock.now)
+        blast = rollout.blast(environment, application, release.source_sha)
+        self._crashes[place] = incident.incident_id
+        self._going_on[incident.incident_id] = incident, blast, self._clock.now
+
+    def _note_recovery(self, environment: str, application: Application) -> None:
+        if incident_id := self._crashes.pop((environment, application.name), ""):
+            self._close(incident_id)
+
+    def _close(self, incident_id: str) -> None:
+        incident, blast, started_at = self._going_on.pop(incident_id)
         self._write(incident, blast, started_at, self._clock.now)
 
     def _write(self, incident: Incident, blast: Blast, started_at: float, ended_at: float | None) -> None:
@@ -162,6 +189,8 @@ class Incidents:
             "service": blast.service or None,
             "object": _named(blast.objects[0]),
             "cause": kind.cause,
+            "cause_kind": "change" if blast.cause_change_id else kind.cause_kind,
+            "cause_change_id": blast.cause_change_id,
             "started_at": moment(started_at),
             "ended_at": None if ended_at is None else moment(ended_at),
         }
