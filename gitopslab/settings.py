@@ -5,10 +5,12 @@ Nothing is read when this module is imported; `load()` reads.
 """
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gitopslab.errors import SettingsError
@@ -41,17 +43,31 @@ class ReportSettings(_Table):
     path: Path = Field(Path("reports"), description="One folder a report, one folder a run in it.")
 
 
+class GitSettings(_Table):
+    """Where mirrors of repositories are kept."""
+
+    path: Path = Field(Path("data/git"), description="One bare mirror a repository; git itself reads it too.")
+
+
 class PrivacySettings(_Table):
     """How personal data is hidden when objects are landed."""
 
     email_salt: str = Field("", description="Mixed into the hashes that stand in for e-mail addresses.")
 
 
+class WatchSettings(_Table):
+    """What `gitopslab extract kubernetes` and `gitopslab watch` read of each cluster."""
+
+    resources: tuple[str, ...] = Field(
+        (), description="Kinds to read besides those that have tables, such as gateways.networking.istio.io."
+    )
+
+
 class Cluster(_Table):
     """A Kubernetes cluster that objects come from."""
 
     name: str = Field(description="What reports call it; also the lake's partition.")
-    context: str = Field("", description="Kubeconfig context; empty: no live access, files only.")
+    context: str = Field("", description="Kubeconfig context, or in-cluster; empty: files only.")
     role: Literal["hub", "spoke"] = Field("spoke", description="A hub mirrors the spokes' Applications.")
     uid: str = Field(
         "", description="uid of its kube-system namespace; empty: taken from the cluster or from files."
@@ -88,16 +104,41 @@ class Service(_Table):
     applications: tuple[str, ...] = Field((), description="Globs of Argo CD Application names that run it.")
     pipelines: tuple[str, ...] = Field((), description="Globs of Tekton Pipeline names that build it.")
     images: tuple[str, ...] = Field((), description="Globs of image names, without tag or digest.")
+    paths: tuple[str, ...] = Field(
+        (), description="Globs of files in its repository that it is built from; empty: all of them."
+    )
 
 
 class Repository(_Table):
-    """A git repository."""
+    """A git repository: a clone or bare mirror that is there, or a URL of which a mirror is kept."""
 
     name: str = Field(description="Referred to by services.")
-    url: str = Field(description="Clone URL without credentials.")
+    url: str = Field("", description="Clone URL without credentials; read unless `path` is given.")
     role: Literal["source", "config"] = Field(
         "source", description="Code, or the desired state of environments."
     )
+    path: Path | None = Field(None, description="A clone or bare mirror; it is read in place, never changed.")
+    branches: tuple[str, ...] = Field(
+        (), description="Globs of branches to follow; empty: the default one, and those of environments."
+    )
+    since: date | None = Field(None, description="Day, UTC, before which history is not landed.")
+    pins: tuple[str, ...] = Field(
+        ("*release-pins/*", "*kustomization.y*ml", "*values*.y*ml"),
+        description="Globs of files that pin images; `helm_values:GLOB`, `kustomize:GLOB` or"
+        " `release_pins:GLOB` where the format does not show.",
+    )
+    token_variable: str = Field("", description="Environment variable that holds a token for its https URL.")
+
+    @field_validator("url")
+    @classmethod
+    def _has_no_credential(cls, url: str) -> str:
+        """Refuse what would stand in the warehouse, and on the command line of git."""
+        address = urlsplit(url)
+        if address.scheme in {"http", "https"} and "@" in address.netloc:
+            raise ValueError("take the user out of the URL, and name the token's variable in token_variable")
+        if address.password is not None:
+            raise ValueError("take the password out of the URL")
+        return url
 
 
 class Database(_Table):
@@ -145,7 +186,9 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     reports: ReportSettings = ReportSettings()
+    git: GitSettings = GitSettings()
     privacy: PrivacySettings = PrivacySettings()
+    watch: WatchSettings = WatchSettings()
     clusters: tuple[Cluster, ...] = ()
     lanes: tuple[Lane, ...] = ()
     environments: tuple[Environment, ...] = ()
@@ -253,4 +296,10 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         lake = lake.model_copy(update={"path": str(folder / lake.path)})
     warehouse = settings.warehouse.model_copy(update={"path": folder / settings.warehouse.path})
     reports = settings.reports.model_copy(update={"path": folder / settings.reports.path})
-    return settings.model_copy(update={"lake": lake, "warehouse": warehouse, "reports": reports})
+    git = settings.git.model_copy(update={"path": folder / settings.git.path})
+    repositories = tuple(
+        each.model_copy(update={"path": folder / each.path}) if each.path else each
+        for each in settings.repositories
+    )
+    places = {"lake": lake, "warehouse": warehouse, "reports": reports, "git": git}
+    return settings.model_copy(update=places | {"repositories": repositories})

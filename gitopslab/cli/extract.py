@@ -2,7 +2,7 @@
 
 import typer
 
-from gitopslab.cli import extract_tekton_results
+from gitopslab.cli import extract_kubernetes, extract_tekton_results
 
 extract_app = typer.Typer(no_args_is_help=True, help="Read sources that are there now into the lake.")
 
@@ -10,4 +10,5 @@ extract_app = typer.Typer(no_args_is_help=True, help="Read sources that are ther
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`, one a source."""
     extract_tekton_results.register(extract_app)
+    extract_kubernetes.register(extract_app)
     app.add_typer(extract_app, name="extract")
