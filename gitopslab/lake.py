@@ -3,12 +3,13 @@
 `raw/<dataset>/cluster=<name>/date=<day>/<run>-<n>.parquet`, or `repository=<name>` and so on, as the
 dataset is partitioned. A file is written beside its place, flushed to the disk and renamed, so it is
 there whole or not at all; a name is used once, so any number of extractors may append at the same
-time; nothing is changed or taken away afterwards.
+time; no row is changed or taken away afterwards (`compaction` only moves rows to larger files).
 """
 
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -118,6 +119,27 @@ class Lake:
             with self._filesystem.open(f"{self._root}/{file.path}", "rb") as stream:
                 yield pq.read_table(stream, columns=columns, partitioning=None)
 
+    def metadata(self, path: str) -> dict[str, str]:
+        """Return what was written beside the rows of the file at `path`."""
+        found = self._footer(path).metadata or {}
+        return {key.decode(): value.decode() for key, value in found.items()}
+
+    def plain_bytes(self, path: str) -> int:
+        """Return how many bytes the rows of the file at `path` are before they were compressed."""
+        footer = self._footer(path)
+        return sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
+
+    def merge(self, dataset: Dataset, paths: list[str], into: str, metadata: dict[str, str]) -> None:
+        """Write the rows of the files at `paths` into one more, at `into`, and return once it is durable."""
+        tables = [self._table(path, dataset.schema.names) for path in paths]
+        rows = pa.concat_tables(table.cast(dataset.schema) for table in tables)
+        self._write_file(into, rows.replace_schema_metadata(metadata))
+
+    def remove(self, path: str) -> None:
+        """Remove the file at `path`, whose rows another file holds; that it is gone already is no error."""
+        with suppress(FileNotFoundError):
+            self._filesystem.rm_file(f"{self._root}/{path}")
+
     def known_versions(self, connection: database.Connection, cluster: str) -> None:
         """Fill the table `known_version` of `connection` with the keys landed for `cluster`."""
         key = ", ".join(VERSION_KEY)
@@ -131,6 +153,14 @@ class Lake:
                 " FROM read_parquet($files, hive_partitioning = false)",
                 {"files": files},
             )
+
+    def _table(self, path: str, columns: list[str]) -> pa.Table:
+        with self._filesystem.open(f"{self._root}/{path}", "rb") as stream:
+            return pq.read_table(stream, columns=columns, partitioning=None)
+
+    def _footer(self, path: str) -> pq.FileMetaData:
+        with self._filesystem.open(f"{self._root}/{path}", "rb") as stream:
+            return pq.read_metadata(stream)
 
     def _write_file(self, path: str, rows: pa.Table) -> None:
         if "resource" in rows.schema.names:
