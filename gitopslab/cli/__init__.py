@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from gitopslab.cli import build, check, coverage, doctor, extract, init, land, report, sql, tables, world
+from gitopslab.cli import (
+    build,
+    check,
+    coverage,
+    doctor,
+    extract,
+    init,
+    land,
+    report,
+    sql,
+    tables,
+    watch,
+    world,
+)
 from gitopslab.errors import GitOpsLabError
 from gitopslab.version import __version__
 
@@ -23,6 +36,7 @@ init.register(app)
 doctor.register(app)
 land.register(app)
 extract.register(app)
+watch.register(app)
 build.register(app)
 tables.register(app)
 sql.register(app)
