@@ -47,14 +47,19 @@ def settings_toml(scale: Scale) -> str:
                     "applications": (each.name,),
                     "pipelines": (f"outer-loop-{each.name}",),
                     "images": (f"{IMAGE_PREFIX}/{each.name}",),
+                    "paths": (f"services/{each.name}/*",),
                 },
             )
             for each in scale.services
         ),
-        ("repositories", {"name": "workflow-builder", "url": SOURCE_URL, "role": "source"}),
-        ("repositories", {"name": "stacks", "url": CONFIG_URL, "role": "config"}),
+        _repository("workflow-builder", SOURCE_URL, "source"),
+        _repository("stacks", CONFIG_URL, "config"),
     ]
     return "\n".join(_table(name, values) for name, values in tables)
+
+
+def _repository(name: str, url: str, role: str) -> tuple[str, dict[str, str | Sequence[str]]]:
+    return "repositories", {"name": name, "url": url, "role": role, "path": f"git/{name}.git"}
 
 
 def _table(name: str, values: Mapping[str, str | Sequence[str]]) -> str:
