@@ -2,8 +2,10 @@
 
 import re
 import shutil
+import statistics
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -154,14 +156,40 @@ def test_lanes_have_the_stages_that_they_have(world):
     assert {passage["environment"] for passage in live} == {"dev", "staging", "ryzen", "hub"}
 
 
-def test_a_change_is_healthy_on_dev_some_minutes_after_its_commit(world):
-    committed_at = {change["change_id"]: change["committed_at"] for change in world.truth("change")}
-    minutes = sorted(
-        (passage["healthy_at"] - committed_at[passage["change_id"]]).total_seconds() / 60
-        for passage in world.truth("change_environment")
-        if passage["environment"] == "dev" and passage["healthy_at"]
+def median_minutes(times) -> float:
+    return statistics.median((until - since).total_seconds() / 60 for since, until in times)
+
+
+def test_a_change_is_rolled_out_on_dev_five_to_eight_minutes_after_it_came_to_main(world):
+    """From main of the config repository, and with its build from main of the sources."""
+    changes = {change["change_id"]: change for change in world.truth("change")}
+    direct = [row for row in world.truth("change_environment") if row["environment"] == "dev"]
+    live = [row for row in direct if row["state"] == "live" and not row["is_superseded"]]
+    built = [row for row in live if changes[row["change_id"]]["repository"] == "source"]
+    assert len(live) > len(built) > 30
+    assert 5 < median_minutes((row["pinned_at"], row["synced_at"]) for row in live) < 8
+    assert (
+        5 < median_minutes((changes[row["change_id"]]["committed_at"], row["synced_at"]) for row in built) < 8
     )
-    assert 6 < minutes[len(minutes) // 2] < 12
+
+
+def test_a_pin_follows_its_build_within_a_minute_and_the_hydrator_looks_every_three(world):
+    changes = {change["change_id"]: change for change in world.truth("change")}
+    passages = [row for row in world.truth("change_environment") if row["environment"] == "dev"]
+    finished = [
+        abs((changes[row["change_id"]]["build_finished_at"] - row["pinned_at"]).total_seconds())
+        for row in passages
+        if row["pinned_at"] and changes[row["change_id"]]["build_state"] == "succeeded"
+        if not row["is_superseded"]
+    ]
+    looked_at = [
+        datetime.fromisoformat(operation["startedAt"]).timestamp()
+        for item in world.objects("Application", "dev")
+        if (operation := item["status"].get("sourceHydrator", {}).get("currentOperation"))
+    ]
+    rest = {round((time - looked_at[0]) % 180) % 180 for time in looked_at}
+    assert statistics.median(finished) < 60
+    assert rest <= {0, 1, 179}  # seconds are cut off
 
 
 def test_the_truth_about_syncs_is_what_histories_say(world):

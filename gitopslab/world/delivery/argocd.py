@@ -16,8 +16,8 @@ from gitopslab.world.scale import Environment
 CONTROLLER = "argocd-application-controller"
 PRINCIPAL = "argocd-agent-principal"
 
-_POLL_SECONDS = (120.0, 180.0)
-"""timeout.reconciliation and its jitter."""
+_POLL_SECONDS = (180.0, 240.0)
+"""timeout.reconciliation, which this platform sets to three minutes, and its jitter."""
 
 _UNMOVED_SHARE = 0.5
 """Of changes that leave the image as it is, so many never leave Healthy."""

@@ -54,7 +54,7 @@ class Hydrator:
         self._tells_compared = tells_compared
         self._random = stream(seed, "hydrator", environment.name)
         self._phase = self._random.uniform(0, _POLL_SECONDS)
-        self._is_waiting = self._is_stopped = self._is_held = False
+        self._is_waiting = self._is_stopped = self._is_held = self._is_hydrating = False
         self._held: Action | None = None
         base = self._repository.begin(environment.branch, clock.now)
         self._tip = self._commit(config.head, self._wanted(), {}, base)
@@ -67,7 +67,7 @@ class Hydrator:
     @property
     def is_hanging(self) -> bool:
         """Whether a hydration is under way that does not end before `release` is called."""
-        return self._held is not None
+        return self._is_held and self._is_hydrating
 
     def notice(self, _dry: DryCommit) -> None:
         """See at the next poll that main has moved."""
@@ -95,7 +95,7 @@ class Hydrator:
     def _begin(self) -> None:
         if self._is_stopped:
             return
-        started_at = self._clock.stamp()
+        self._is_hydrating, started_at = True, self._clock.stamp()
         for application in self._applications.values():
             status = self._status(application)
             status["currentOperation"] = {
@@ -106,7 +106,7 @@ class Hydrator:
             }
             application.write()
         dry, wanted = self._config.head, self._wanted()
-        seconds = lognormal(self._random, 9, 0.5)
+        seconds = lognormal(self._random, 30, 0.4)
         self._clock.after(seconds, lambda: self._finish(dry, wanted, started_at))
 
     def _finish(self, dry: DryCommit, wanted: Mapping[str, Release], started_at: str) -> None:
@@ -115,7 +115,7 @@ class Hydrator:
         if self._is_held:
             self._held = partial(self._finish, dry, wanted, started_at)
             return
-        self._is_waiting = False
+        self._is_waiting = self._is_hydrating = False
         before = self._tip
         if wanted != before.releases:
             self._tip = self._commit(dry, wanted, before.releases)

@@ -47,8 +47,8 @@ class Task:
 
 
 TASKS = (
-    Task("clone", ("clone",), 18),
-    Task("build-image", ("prepare", "build-and-push"), 150, 0.45, retries=1),
+    Task("clone", ("clone",), 10),
+    Task("build-image", ("prepare", "build-and-push"), 65, 0.45, retries=1),
     Task("update-stacks", ("pin", "push"), 11),
 )
 
