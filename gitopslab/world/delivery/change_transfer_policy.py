@@ -98,17 +98,18 @@ class Policy:
         self._history: list[Object] = []
         self.pull_request: Object | None = None
         self.trouble: tuple[str, str] | tuple[()] = ()
+        self.item = self._api.create(
+            policies.change_transfer_policy(desk.strategy, environment, has_previous=previous is not None),
+            manager=manager("PromotionStrategy"),
+        )
         self.gates = Gates(
             desk.api,
             desk.strategy,
+            self.item,
             environment,
             applications=applications,
             has_previous=previous is not None,
             changed=self._gates_changed,
-        )
-        self.item = self._api.create(
-            policies.change_transfer_policy(desk.strategy, environment, has_previous=previous is not None),
-            manager=manager("PromotionStrategy"),
         )
         self._merged = self._first_promotion(tip)
         self.active_sha = desk.repository.promote(self._merged)
@@ -185,6 +186,8 @@ class Policy:
             elif self.pull_request["spec"]["mergeSha"] != self._proposed.sha:
                 policies.describe(self.pull_request, self._proposed, self.active.dry.sha)
                 self._api.update(self.pull_request, manager=manager("ChangeTransferPolicy"))
+                name = self.pull_request["metadata"]["name"]
+                self._recorder.emit(self.pull_request, "PullRequestUpdated", f"Pull Request {name} updated")
             self._clock.after(self._random.uniform(2, 10), self._try_to_merge)
         self._write()
 

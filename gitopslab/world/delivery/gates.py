@@ -7,6 +7,7 @@ from gitopslab.world.clock import Action, stamp
 from gitopslab.world.delivery import policies
 from gitopslab.world.delivery.argocd import Application
 from gitopslab.world.delivery.policies import HEALTH, PREVIOUS, TIMER, manager, ready
+from gitopslab.world.events import Recorder
 from gitopslab.world.scale import Environment
 
 _HYSTERESIS_SECONDS = 5.0
@@ -21,6 +22,7 @@ class Gates:
     Args:
         api: The hub.
         strategy: The PromotionStrategy.
+        policy: The ChangeTransferPolicy of the environment.
         environment: Which one.
         applications: Those of the environment, by name; filled before the clock runs.
         has_previous: Whether another environment comes before it.
@@ -34,6 +36,7 @@ class Gates:
         self,
         api: ApiServer,
         strategy: Object,
+        policy: Object,
         environment: Environment,
         *,
         applications: Mapping[str, Application],
@@ -49,9 +52,12 @@ class Gates:
         self._is_looking = False
         self._items: dict[str, Object] = {}
         self._health_item = self._timer_item = None
+        self._makers = {PREVIOUS: policy}
+        self._recorder = Recorder(api, "CommitStatus")
         self.is_stopped = False
         if environment.lane == "promoted":
             self._health_item, self._timer_item = self._create_sources()
+            self._makers |= {HEALTH: self._health_item, TIMER: self._timer_item}
 
     @property
     def active(self) -> list[Object]:
@@ -189,7 +195,9 @@ class Gates:
         spec = {"description": description, "phase": phase, "sha": sha} | ({"url": url} if url else {})
         by = manager(_PROMOTER_OF[key])
         if item is None:
-            item = policies.commit_status(key, self._strategy, self._environment.branch)
+            item = policies.commit_status(
+                key, self._strategy, self._environment.branch, owner=self._makers[key]
+            )
             item["spec"] |= spec
             self._items[key] = self._api.create(item, manager=by)
         elif item["spec"].items() >= spec.items():
@@ -205,6 +213,8 @@ class Gates:
         }
         ready(item, self._clock.now)
         self._api.patch_status(item, manager=manager("CommitStatus"))
+        name = item["metadata"]["name"]
+        self._recorder.emit(item, "CommitStatusSet", f"Commit status {name} set to {phase} for hash {sha}")
         self._changed()
 
     def _create_sources(self) -> tuple[Object, Object]:
@@ -213,7 +223,9 @@ class Gates:
         label = {"stacks.io/environment": self._environment.name}
         name = policies.hashed(strategy, self._environment.branch)
         health = policies.named(
-            "ArgoCDCommitStatus", name, reference | {"applicationSelector": {"matchLabels": label}}
+            "ArgoCDCommitStatus",
+            name,
+            reference | {"applicationSelector": {"matchLabels": label}, "key": HEALTH},
         )
         duration = {
             "branch": self._environment.branch,

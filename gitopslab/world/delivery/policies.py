@@ -196,8 +196,11 @@ def describe(item: Object, proposed: Hydrated, active_dry_sha: str) -> None:
     spec["mergeSha"] = proposed.sha
 
 
-def commit_status(key: str, strategy: Object, branch: str) -> Object:
-    """Return the CommitStatus of a gate and an environment, before it is created; it has no sha yet."""
+def commit_status(key: str, strategy: Object, branch: str, *, owner: Object) -> Object:
+    """Return the CommitStatus of a gate and an environment, before it is created; it has no sha yet.
+
+    It belongs to what makes it: the ArgoCDCommitStatus, the TimedCommitStatus, or the ChangeTransferPolicy.
+    """
     item = named(
         "CommitStatus",
         hashed(strategy["metadata"]["name"], branch, key),
@@ -205,5 +208,6 @@ def commit_status(key: str, strategy: Object, branch: str) -> Object:
         owner=strategy,
         branch=branch,
     )
+    item["metadata"]["ownerReferences"] = [owner_reference(owner)]
     item["metadata"]["labels"]["promoter.argoproj.io/commit-status"] = key
     return item

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from gitopslab.world.apiserver import ApiServer, Object
-from gitopslab.world.delivery.applications import NAMESPACE
+from gitopslab.world.delivery import applications
 from gitopslab.world.delivery.commits import CONFIG_URL
+from gitopslab.world.scale import ENVIRONMENTS
 
 MANAGER = "argocd-server"
 
@@ -20,8 +21,8 @@ def create(clusters: Mapping[str, ApiServer], generated: Sequence[Object]) -> No
         "conditions": [
             {
                 "lastTransitionTime": now,
-                "message": "All applications have been generated successfully",
-                "reason": "ApplicationSetUpToDate",
+                "message": _PARAMETERS if kind == "ParametersGenerated" else _UP_TO_DATE,
+                "reason": kind if kind == "ParametersGenerated" else "ApplicationSetUpToDate",
                 "status": status,
                 "type": kind,
             }
@@ -41,8 +42,13 @@ def create(clusters: Mapping[str, ApiServer], generated: Sequence[Object]) -> No
             }
             for application in generated
         ],
+        "resourcesCount": len(generated),
     }
     hub.patch_status(item, manager="argocd-applicationset-controller")
+
+
+_PARAMETERS = "Successfully generated parameters for all Applications"
+_UP_TO_DATE = "All applications have been generated successfully"
 
 
 def create_system_namespace(api: ApiServer) -> None:
@@ -62,7 +68,7 @@ def _project() -> Object:
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "AppProject",
-        "metadata": {"name": "default", "namespace": NAMESPACE},
+        "metadata": {"name": "default", "namespace": applications.NAMESPACE},
         "spec": {
             "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
             "destinations": [{"namespace": "*", "server": "*"}],
@@ -73,32 +79,28 @@ def _project() -> Object:
 
 
 def _application_set() -> Object:
+    """Return what generates the Applications of dev on the hub, from which its agent takes them."""
+    (environment,) = (each for each in ENVIRONMENTS if each.name == "dev")
+    name = "{{ .path.basename }}"
+    generated = applications.application(name, environment)
+    metadata = generated["metadata"] | {"namespace": environment.cluster}
+    destination = {"name": environment.cluster, "namespace": name}
+    directories = {
+        "directories": [{"path": f"packages/{environment.name}/*"}],
+        "repoURL": CONFIG_URL,
+        "revision": "main",
+    }
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "ApplicationSet",
-        "metadata": {"name": "spoke-workloads", "namespace": NAMESPACE},
+        "metadata": {"name": "spoke-workloads", "namespace": applications.NAMESPACE},
         "spec": {
-            "generators": [
-                {
-                    "git": {
-                        "directories": [{"path": "packages/dev/*"}],
-                        "repoURL": CONFIG_URL,
-                        "revision": "main",
-                    }
-                }
-            ],
+            "generators": [{"git": directories}],
             "goTemplate": True,
+            "goTemplateOptions": ["missingkey=error"],
             "template": {
-                "metadata": {"name": "{{ .path.basename }}", "namespace": "dev"},
-                "spec": {
-                    "destination": {"name": "dev", "namespace": "{{ .path.basename }}"},
-                    "project": "default",
-                    "source": {
-                        "path": "{{ .path.path }}",
-                        "repoURL": CONFIG_URL,
-                        "targetRevision": "main",
-                    },
-                },
+                "metadata": metadata,
+                "spec": generated["spec"] | {"destination": destination},
             },
         },
     }

@@ -76,7 +76,7 @@ def task_run(run: Object, task: Task, params: Mapping[str, str]) -> Object:
         },
         "spec": {
             "params": [{"name": name, "value": value} for name, value in params.items()],
-            "retries": task.retries,
+            **({"retries": task.retries} if task.retries else {}),
             "serviceAccountName": "outer-loop",
             "taskRef": {"kind": "Task", "name": task.name},
             "timeout": "1h0m0s",
