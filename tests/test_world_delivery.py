@@ -1,5 +1,6 @@
 """Delivery in the simulated fleet: its objects are as controllers write them, and its truth is in them."""
 
+import json
 import re
 import shutil
 import statistics
@@ -224,6 +225,57 @@ def test_merges_of_the_truth_are_merges_in_git(world):
     assert set(merged) <= shas
     trailers = world.git("stacks.git", "log", "--format=%(trailers:key=Pull-request-id)", "env/spokes-dev")
     assert trailers.count("Pull-request-id") == len(shas) - 2  # the branch's first two are nobody's promotion
+
+
+def test_promoter_tells_of_commits_in_the_words_of_git(world):
+    told = {
+        (state["sha"], state["author"], state["subject"], state["body"])
+        for item in world.objects("ChangeTransferPolicy")
+        for side in ("active", "proposed")
+        if (state := item.get("status", {}).get(side, {}).get("hydrated"))
+    }
+    log = world.git("stacks.git", "log", "--all", "--format=%H%x00%an%x00%s%x00%b%x01")
+    committed = (entry.strip("\n").split("\0") for entry in log.split("\1")[:-1])
+    assert len(told) > 100
+    assert told <= {(sha, author, subject, body.strip()) for sha, author, subject, body in committed}
+
+
+def test_a_commit_status_belongs_to_what_makes_it(world):
+    makers = {
+        (item["metadata"]["labels"]["promoter.argoproj.io/commit-status"], owner["kind"])
+        for item in world.objects("CommitStatus")
+        for owner in item["metadata"]["ownerReferences"]
+    }
+    assert makers == {
+        ("argocd-health", "ArgoCDCommitStatus"),
+        ("promoter-previous-environment", "ChangeTransferPolicy"),
+        ("timer", "TimedCommitStatus"),
+    }
+
+
+def test_a_step_whose_image_cannot_be_pulled_never_ran_and_tekton_answers_for_it(world):
+    attempts = [
+        attempt
+        for item in world.objects("TaskRun", "hub")
+        for attempt in (item.get("status", {}), *item.get("status", {}).get("retriesStatus", ()))
+        if attempt.get("conditions", [{}])[0].get("reason") == "TaskRunImagePullFailed"
+    ]
+    steps = [step for attempt in attempts for step in attempt["steps"]]
+    assert steps
+    assert all("startedAt" not in step["terminated"] for step in steps)
+    assert {step["terminationReason"] for step in steps} == {"TaskRunImagePullFailed"}
+
+
+def test_a_generator_lists_what_it_generated_and_its_template_is_what_that_is_made_of(world):
+    generator = world.objects("ApplicationSet")[-1]
+    template, status = generator["spec"]["template"]["spec"], generator["status"]
+    mirrors = [item for item in world.objects("Application", "hub") if item["metadata"]["namespace"] == "dev"]
+    assert (
+        status["resourcesCount"] == len(status["resources"]) == len({m["metadata"]["name"] for m in mirrors})
+    )
+    for mirror in mirrors:
+        name = mirror["metadata"]["name"]
+        assert json.loads(json.dumps(template).replace("{{ .path.basename }}", name)) == mirror["spec"]
 
 
 def test_changes_of_the_truth_are_commits_in_git(world):
