@@ -165,6 +165,10 @@ class Prometheus(_Table):
     url: str = Field(description="URL below which /api/v1/query_range is, without credentials.")
     token_variable: str = Field("", description="Environment variable that holds its bearer token.")
     step_seconds: int = Field(60, ge=1, description="Distance of samples.")
+    selectors: tuple[str, ...] = Field(
+        (),
+        description="PromQL selectors of the series to land; none: Kueue, Argo CD, Tekton, Promoter, nodes.",
+    )
 
 
 class TektonResults(_Table):

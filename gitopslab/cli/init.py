@@ -88,6 +88,7 @@ _EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "url": "https://prometheus.example",
             "token_variable": "PROMETHEUS_TOKEN",
             "step_seconds": 60,
+            "selectors": [],
         }
     ],
     "tekton_results": [

@@ -1,10 +1,22 @@
 """Datasets of the lake: what is landed, a module a source. A new one is a new module, and a line here."""
 
 from gitopslab.datasets.dataset import Dataset
+from gitopslab.datasets.git import GIT
+from gitopslab.datasets.inventory import INVENTORY
 from gitopslab.datasets.kubernetes import CHECKPOINTS, OBJECT_VERSIONS, VERSION_KEY
 from gitopslab.datasets.landing import COVERAGE, EXTRACT_RUNS, LANDED_FILES, REJECTS
+from gitopslab.datasets.prometheus import METRIC_SAMPLES
 
-DATASETS = (OBJECT_VERSIONS, EXTRACT_RUNS, COVERAGE, REJECTS, LANDED_FILES)
+DATASETS = (
+    OBJECT_VERSIONS,
+    EXTRACT_RUNS,
+    COVERAGE,
+    REJECTS,
+    LANDED_FILES,
+    *GIT,
+    METRIC_SAMPLES,
+    *INVENTORY,
+)
 
 __all__ = (
     "CHECKPOINTS",
