@@ -85,14 +85,22 @@ PATCH_IDS = _dataset(
 
 BRANCH_COMMITS = _dataset(
     "git_branch_commits",
-    "Commits of a branch's first-parent line: one row a commit, each time that the line was rewritten there.",
-    ("branch", "rewrite_number", "position"),
-    [text("branch"), count("rewrite_number"), count("position"), text("sha"), _flag("is_boundary")],
+    "Commits of a branch: one row a commit and where it came into the branch, again when that was rewritten.",
+    ("branch", "rewrite_number", "sha"),
+    [
+        text("branch"),
+        count("rewrite_number"),
+        text("sha"),
+        count("position"),
+        _flag("is_on_line"),
+        _flag("is_boundary"),
+    ],
 )
-"""Branch commits: `position` counts from the line's first commit that is known, which is 1.
+"""Branch commits: `position` counts along the first-parent line, from 1 at the first commit that is known.
 
-A forced push opens the next `rewrite_number`, and lands the line from where it parts. At each position the
-highest number holds, up to the position of the branch's tip.
+A commit that came by a merge has the merge's position, so that a commit of the line contains just those up
+to its own position. A forced push opens the next `rewrite_number`, and lands what is new from where the line
+parts; from there on the numbers before do not hold. See queries/facts/branch_commits.sql.
 """
 
 CHANGED_PATHS = _dataset(
@@ -212,8 +220,9 @@ PINS = _dataset(
 )
 """Pins: `pin_key` is the service in release pins, the image in a kustomization, the place in Helm values.
 
-`change_kind` is added, changed, removed, moved (the file has another path, the pin the same value) or
-`first_seen`: it was in force where what is read begins, and nobody knows since when (`is_first_seen`).
+`change_kind` is added, changed, removed, moved (the file has another path, the pin the same value),
+moved_away (of the path that the file had) or first_seen: it was in force where what is read begins, and
+nobody knows since when (`is_first_seen`).
 `written_at` is what release pins say of it; a build's clock. `is_after_unreadable`: versions of the file in
 between could not be read, so the change may be older than its commit.
 """

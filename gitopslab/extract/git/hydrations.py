@@ -88,7 +88,7 @@ def references(document: Document, said_in_sha: str) -> Iterator[Row]:
 
 
 def trailer_reference(trailers: Trailers, sha: str) -> Row | None:
-    """Return the reference that the trailers of the dry commit `sha` make, if they do; the last of each key."""
+    """Return the reference that trailers of the dry commit `sha` make, if they do; the last of each key."""
     told = {
         key.lower().removeprefix(_REFERENCE_TRAILER): values[-1]
         for key, values in trailers.items()

@@ -145,13 +145,16 @@ class PinHistory:
 def _differences(before: Pinned, after: Pinned, change: Change) -> Iterator[dict[str, Any]]:
     for key in sorted(before.pins.keys() | after.pins.keys()):
         old, new = before.pins.get(key), after.pins.get(key)
+        was = {f"previous_{name}": value for name, value in _image(old).items()}
+        row = {"pin_key": key, "is_first_seen": change.kind == "first_seen", **was}
         if old != new or change.old_path:
-            yield {
-                "pin_key": key,
-                "change_kind": _kind(old, new, change),
-                "is_first_seen": change.kind == "first_seen",
-                **_told(new),
-                **{f"previous_{name}": value for name, value in _image(old).items()},
+            yield row | {"change_kind": _kind(old, new, change), **_told(new)}
+        if old and change.old_path:
+            yield row | {
+                "change_kind": "moved_away",
+                "path": change.old_path,
+                "old_path": None,
+                **_told(None),
             }
 
 

@@ -1,8 +1,8 @@
 """What a file pins: image, tag and digest, in one of three formats.
 
-Source: release pins, maps keyed by service (`images`, `imageRefs`, `digests`, `sourceShas`,
-        `pipelineRuns`, `updatedAts`); kustomize `images` (name, newName, newTag, digest); Helm values (a map with `repository`
-        and `tag` or `digest`, or a text under `image`).
+Source: release pins, maps keyed by service (`images`, `imageRefs`, `digests`, `sourceShas`, `pipelineRuns`,
+        `updatedAts`); kustomize `images` (name, newName, newTag, digest); Helm values (a map with
+        `repository` and `tag` or `digest`, or a text under `image`).
 Limits: YAML only, read as kustomize and Helm read it: a tag that is written as the number 1.10 is 1.1.
 """
 
@@ -77,7 +77,7 @@ class PinPaths:
 
     Args:
         repository: Named in messages.
-        globs: Globs of paths, `*` for slashes too; a format and a colon stand before one that does not show it.
+        globs: Globs of paths, `*` for slashes too; a format and a colon may stand before each.
 
     Raises:
         SettingsError: A glob names a format that there is not.

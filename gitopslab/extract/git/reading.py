@@ -178,15 +178,18 @@ class _Reading:
 
     def _line(self, line: Line) -> None:
         first = max(line.landed, line.start - 1, 0)
-        shas = line.shas[first:]
+        positions = dict(refs.arrivals(self.git, line, first))
+        opening = line.shas[line.start - 1] if line.start else ""
+        on_line = set(line.shas[first:])
         told = {
-            "branch": pa.repeat(pa.scalar(line.branch), len(shas)),
-            "rewrite_number": pa.repeat(pa.scalar(line.rewrite_number), len(shas)),
-            "position": list(range(first + 1, len(line.shas) + 1)),
-            "sha": shas,
-            "is_boundary": [at < line.start or sha in self.boundaries for at, sha in enumerate(shas, first)],
+            "branch": [line.branch] * len(positions),
+            "rewrite_number": [line.rewrite_number] * len(positions),
+            "sha": list(positions),
+            "position": list(positions.values()),
+            "is_on_line": [sha in on_line for sha in positions],
+            "is_boundary": [sha == opening or sha in self.boundaries for sha in positions],
         }
-        if shas:
+        if positions:
             self.landing.add(
                 datasets.BRANCH_COMMITS, history.table(datasets.BRANCH_COMMITS.schema, told, self.own)
             )
@@ -270,7 +273,7 @@ class _Reading:
                 "reading": reading,
             }
             for name, seen in found.before.items()
-            if seen.sha and name not in found.all
+            if seen.sha and name not in found.all and not name.startswith(KEPT)
         ]
         for ref in found.all.values():
             seen, line = found.before.get(ref.name, Seen()), line_of.get(ref.name)

@@ -2,14 +2,13 @@
 
 import fnmatch
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from itertools import takewhile
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gitopslab.datasets.git import REFS
 from gitopslab.errors import SourceError
@@ -156,14 +155,20 @@ def read(git: Git) -> Refs:
 
 
 def before(lake: Lake, repository: str, asked: str) -> dict[str, Seen]:
-    """Return how refs stood when `repository` was last read with the same reading."""
+    """Return how refs stood when `repository` was read before.
+
+    With another reading nothing counts as landed, and lines get a number that none had before.
+    """
     columns = ["ref", "sha", "rewrite_number", "position", "reading", "observed_at"]
     parts = list(lake.read(REFS, columns, repository))
     if not parts:
         return {}
-    rows = pa.concat_tables(parts)
-    rows = rows.filter(pc.equal(rows["reading"], asked)).sort_by("observed_at")
-    return {row["ref"]: Seen(row["sha"], row["rewrite_number"], row["position"]) for row in rows.to_pylist()}
+    rows = pa.concat_tables(parts).sort_by("observed_at").to_pylist()
+    next_number = 1 + max(row["rewrite_number"] for row in rows)
+    same = [row for row in rows if row["reading"] == asked]
+    if not same:
+        return {row["ref"]: Seen(None, next_number, 0) for row in rows}
+    return {row["ref"]: Seen(row["sha"], row["rewrite_number"], row["position"]) for row in same}
 
 
 def followed(repository: Repository, refs: Refs, environments: Iterable[str]) -> list[str]:
@@ -200,6 +205,31 @@ def line(git: Git, branch: str, refs: Refs, repository: Repository) -> Line:
     was = _line_before(git, seen)
     common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(was, shas, strict=False)))
     return Line(branch, ref.name, shas, start, seen.rewrite_number + 1, common)
+
+
+def arrivals(git: Git, line: Line, first: int) -> Iterator[tuple[str, int]]:
+    """Yield each commit that came into a branch from place `first` of its line on, and its position there.
+
+    What a merge brought has the merge's position; what lies behind the first place has none.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    asked = [line.tip, *(f"^{sha}" for sha in line.shas[first - 1 : first])]
+    listed = (
+        git.text("rev-list", "--parents", "--stdin", lines=asked).splitlines()
+        if first < len(line.shas)
+        else []
+    )
+    parents = {sha: others for sha, *others in map(str.split, listed)}
+    for position, sha in enumerate(line.shas[first:], first + 1):
+        waiting = parents.pop(sha, [])[1:]
+        yield sha, position
+        while waiting:
+            brought = waiting.pop()
+            if brought in parents:
+                waiting += parents.pop(brought)
+                yield brought, position
 
 
 def _line_before(git: Git, seen: Seen) -> list[str]:
