@@ -101,6 +101,7 @@ class EnvironmentBuild:
         item["spec"]["retries"] = int(self._ending.is_retried)
         self._task_run = self._api.create(item, manager=MANAGER)
         self.objects.append(item)
+        self._builds.task_recorder.emit(item, "Started", "")
         child = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun"}
         child |= {"name": item["metadata"]["name"], "pipelineTaskName": task.name}
         self._run["status"]["childReferences"] = [*self._run["status"]["childReferences"], child]
@@ -136,6 +137,7 @@ class EnvironmentBuild:
         status = self._task_run["status"]
         task_runs.ended(status, reason="Succeeded", message=message, results=(), now=self._clock.now)
         self._write_task()
+        self._builds.task_recorder.emit(self._task_run, "Succeeded", message)
         self._begin(number + 1)
 
     def _fail(self, number: int, *, is_last: bool) -> None:
@@ -146,6 +148,8 @@ class EnvironmentBuild:
             self._clock.after(1, lambda: self._attempt(number, (failed,)))
             return
         ending = self._ending
+        said = self._task_run["status"]["conditions"][0]["message"]
+        self._builds.task_recorder.emit(self._task_run, "Failed", said, "Warning")
         self._run["status"]["completionTime"] = stamp(self._clock.now)
         counts = (
             f"Tasks Completed: {number + 1} (Failed: 1, Cancelled 0), Skipped: {len(_TASKS) - number - 1}"

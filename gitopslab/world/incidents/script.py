@@ -125,8 +125,9 @@ class Incidents:
         truth.open(INCIDENT_EFFECT)
 
     def start(self) -> None:
-        """Let them begin at their times, and take note of those that are on nobody's script."""
-        self._delivery.on_degraded, self._delivery.on_recovered = self._note_crash, self._note_recovery
+        """Let them begin; where delivery has a script, note what bad releases do without one, too."""
+        if any(incident.kind.track == "delivery" for incident in self._planned):
+            self._delivery.on_degraded, self._delivery.on_recovered = self._note_crash, self._note_recovery
         for incident in self._planned:
             self._clock.at(incident.starts_at, partial(self._prepare, incident))
 
