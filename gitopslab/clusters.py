@@ -9,7 +9,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,16 +39,25 @@ _ANSWER_SECONDS = 60
 _SILENCE_SECONDS = 90
 # A watch keeps its connection; with fewer places in the pool each one more is made and thrown away.
 _CONNECTIONS = 64
+# Who had to wait so long for more had read everything; what is told first, of the past, may come haltingly.
+_PAUSE_SECONDS = 0.001
+_LULL_SECONDS = 0.25
 _READ_BYTES = 1 << 20
 _MAX_LINE_BYTES = 256 << 20
 _MAX_REFUSAL_BYTES = 64 << 10
 
 
 class WatchStream:
-    """The lines of one watch, as they arrive; `close()` may be called by another thread."""
+    """The lines of one watch, as they arrive; `close()` may be called by another thread.
+
+    Attributes:
+        caught_up_at: The last time, UTC, when all that the API server had told was read, so that the reader
+            had to wait; None while what happened before the watch began may still be coming.
+    """
 
     def __init__(self, cluster: str, response: urllib3.BaseHTTPResponse) -> None:
         self._cluster, self._response = cluster, response
+        self.caught_up_at: datetime | None = None
 
     def __iter__(self) -> Iterator[list[bytes]]:
         """Yield the complete lines that arrived together, until the API server ends the watch.
@@ -56,12 +67,19 @@ class WatchStream:
         """
         rest = b""
         with _transport(self._cluster):
-            while received := self._response.read1(_READ_BYTES):
+            while received := self._receive():
                 *lines, rest = (rest + received).split(b"\n")
                 if lines:
                     yield lines
                 elif len(rest) > _MAX_LINE_BYTES:
                     raise UnreachableError(f"{self._cluster}: a watch event does not end")
+
+    def _receive(self) -> bytes:
+        asked_at, started = datetime.now(UTC), monotonic()
+        received = self._response.read1(_READ_BYTES)
+        if monotonic() - started >= (_LULL_SECONDS if self.caught_up_at is None else _PAUSE_SECONDS):
+            self.caught_up_at = asked_at
+        return received
 
     def close(self) -> None:
         """End the watch at once; whoever waits for a line gets an error or the end."""

@@ -220,9 +220,7 @@ def test_it_says_how_it_is(project, server):
         assert get(port, "/")[0] == 404
         until(lambda: 'state="watching"' in get(port, "/metrics")[1])
         text = get(port, "/metrics")[1]
-        families = {
-            family.name: family for family in text_string_to_metric_families(get(port, "/metrics")[1])
-        }
+        families = {family.name: family for family in text_string_to_metric_families(text)}
     finally:
         process.terminate()
         process.communicate(timeout=30)

@@ -12,6 +12,7 @@ from gitopslab.extract.kubernetes.memory import Checkpoint, ResourceKey
 from gitopslab.extract.landing import Batch, Landing
 from gitopslab.extract.run import Origin, Refusal, Tally
 from gitopslab.lake import Lake
+from gitopslab.settings import ENVIRONMENT_NAMES
 
 # Where nothing happens, the time when the API server was last heard is noted this often.
 _NOTED_EVERY = timedelta(minutes=1)
@@ -30,6 +31,7 @@ class Feed:
         lake: Where it goes.
         origin: Where it comes from.
         email_salt: Mixed into the hashes that stand for e-mail addresses.
+        environment_names: Globs of the environment variables of Deployments that keep their values.
         clock: Says what time it is, UTC.
     """
 
@@ -39,10 +41,11 @@ class Feed:
         origin: Origin,
         *,
         email_salt: str = "",
+        environment_names: Sequence[str] = ENVIRONMENT_NAMES,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.lake, self.origin = lake, origin
-        self._email_salt, self._clock = email_salt, clock
+        self._email_salt, self._environment_names, self._clock = email_salt, environment_names, clock
         self._alone = RLock()
         self._positions: dict[ResourceKey, Checkpoint] = {}
         self._noted: dict[ResourceKey, Checkpoint] = {}
@@ -148,7 +151,13 @@ class Feed:
     def _open(self) -> None:
         self._day: date = self._clock().date()
         self._landing = self._runs.enter_context(
-            Landing(self.lake, self.origin, email_salt=self._email_salt, has_all_new=True)
+            Landing(
+                self.lake,
+                self.origin,
+                email_salt=self._email_salt,
+                environment_names=self._environment_names,
+                has_all_new=True,
+            )
         )
 
     def _note_checkpoints(self) -> None:

@@ -22,12 +22,14 @@ class Listing:
     """What was there.
 
     Attributes:
-        started_at: When it was asked for: later changes may be in it or not.
+        asked_at: When it was asked for: it is not older.
+        shown_at: When the answer came: it is not newer.
         uids: uid of every object.
         resource_version: Version of the whole; a watch goes on from here.
     """
 
-    started_at: datetime
+    asked_at: datetime
+    shown_at: datetime
     uids: set[str] = field(default_factory=set)
     resource_version: str = ""
 
@@ -68,11 +70,12 @@ class _List:
     progress: Callable[[int], None]
 
     def read(self) -> Listing:
-        listing = Listing(self.around.clock())
-        token = ""
+        token, listing = "", None
         while True:
-            page = patiently(partial(self._ask, token), self.around.stop, self.around.random)
-            self.intake.take(page.objects, self.around.clock(), how="list")
+            asked_at, page = patiently(partial(self._ask, token), self.around.stop, self.around.random)
+            now = self.around.clock()
+            listing = listing or Listing(asked_at, now)
+            self.intake.take(page.objects, now, how="list")
             listing.uids.update(header.metadata.uid for header in page.objects.headers)
             self.progress(len(page.objects.headers))
             if not page.continue_token:
@@ -80,8 +83,9 @@ class _List:
                 return listing
             token = page.continue_token
 
-    def _ask(self, token: str) -> answers.ListPage:
+    def _ask(self, token: str) -> tuple[datetime, answers.ListPage]:
+        asked_at = self.around.clock()
         query = {"limit": str(_PAGE_OBJECTS)} | ({"continue": token} if token else {})
         path = path_of(self.resource, self.version, **query)
         text = self.around.cluster.page(path, what=f"`list` on {self.resource}")
-        return answers.read_page(text, self.intake.source, self.resource.kind)
+        return asked_at, answers.read_page(text, self.intake.source, self.resource.kind)

@@ -141,11 +141,9 @@ class Reflector:
         """Note what a list showed: what is gone, the gap before it, and where the watch begins."""
         now = self._around.clock()
         gone_count = self.intake.take_gone(listing.uids, now, listing.resource_version)
-        self.timeline.missed(
-            listing.started_at, "the watch was away for longer than the API server remembers"
-        )
-        self.timeline.listed(listing.started_at, now, len(listing.uids))
-        self.timeline.watches_from(listing.started_at)
+        self.timeline.missed(listing.shown_at, "the watch was away for longer than the API server remembers")
+        self.timeline.listed(listing.shown_at, now, len(listing.uids))
+        self.timeline.watches_from(listing.asked_at, listing.shown_at)
         self.is_synced = True
         self.relist_count += 1
         self._reach(listing.resource_version)
@@ -164,7 +162,7 @@ class Reflector:
             initial = None
         else:
             query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-            initial = Listing(self._around.clock())
+            initial = Listing(self._around.clock(), self._around.clock())
         path = path_of(self.resource, version, **query)
         started_at, told = self._around.clock(), False
         with self._around.cluster.watch(path, what=f"`watch` on {self.resource}") as stream:
@@ -173,18 +171,19 @@ class Reflector:
                 for lines in stream:
                     initial = self._read(lines, initial)
                     told = True
+                    if initial is None:
+                        self._hear(stream.caught_up_at)
                     if self._around.stop.is_set():
                         return
             finally:
                 self._stream = None
         if initial is None and not self._around.stop.is_set():
-            self._end(started_at, told=told)
+            self._end(started_at, stream, told=told)
 
-    def _end(self, started_at: datetime, *, told: bool) -> None:
+    def _end(self, started_at: datetime, stream: WatchStream, *, told: bool) -> None:
         """Take note that the API server ended a watch, as it does every few minutes."""
-        now = self._around.clock()
-        if told or (now - started_at).total_seconds() >= _SHORT_SECONDS:
-            self._hear(now)
+        if told or (self._around.clock() - started_at).total_seconds() >= _SHORT_SECONDS:
+            self._hear(stream.caught_up_at)
         else:
             self._around.rest(self._backoff)
 
@@ -196,19 +195,17 @@ class Reflector:
             if event is None:
                 self._stumble(line, now)
             elif event.type == "BOOKMARK":
-                initial = self._read_bookmark(event.text, initial)
+                initial = self._read_bookmark(event.text, now, initial)
             elif event.type == "ERROR":
                 self._read_error(event.text)
             elif event.type in EVENT_TYPES:
                 self._read_object(event, now, initial)
             else:
                 self._reject("watch_error", "an event of an unknown type", line)
-        if initial is None:
-            self._hear(now)
         return initial
 
-    def _hear(self, at: datetime) -> None:
-        """Take note that the watch is alive, and shows everything up to `at`."""
+    def _hear(self, at: datetime | None) -> None:
+        """Take note that the watch is alive, and has told everything up to `at` if that is known."""
         self.state, self.is_synced = "watching", True
         self._backoff.reset()
         self.timeline.heard(at)
@@ -224,14 +221,16 @@ class Reflector:
         for header in objects.headers:
             self._reach(header.metadata.resource_version, event_at=now)
 
-    def _read_bookmark(self, text: bytes, initial: Listing | None) -> Listing | None:
+    def _read_bookmark(self, text: bytes, now: datetime, initial: Listing | None) -> Listing | None:
         bookmark = answers.read_bookmark(text)
         if bookmark is None:
             self._reject("watch_error", "a bookmark without a version", text)
         elif initial is None:
+            # The API server sends one to whom it has told everything.
+            self.timeline.heard(now)
             self._reach(bookmark.resource_version)
         elif bookmark.ends_initial_events:
-            initial.resource_version = bookmark.resource_version
+            initial.resource_version, initial.shown_at = bookmark.resource_version, now
             self._synced(initial)
             return None
         return initial
@@ -250,7 +249,7 @@ class Reflector:
             self._stumbled_at = reached
             raise UnreachableError(f"{self.intake.source}: a line of the watch is no event")
         self.timeline.missed(now, "an event of the watch could not be read")
-        self.timeline.watches_from(now)
+        self.timeline.watches_from(now, now)
 
     def _reach(self, resource_version: str = "", *, event_at: datetime | None = None) -> None:
         """Take note that everything up to `resource_version`, or to where it came before, was handed over."""

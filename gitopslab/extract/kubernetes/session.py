@@ -20,6 +20,7 @@ from gitopslab.extract.kubernetes.surroundings import Surroundings
 from gitopslab.extract.run import ExtractRun, Origin
 from gitopslab.lake import Lake
 from gitopslab.resources import Resource
+from gitopslab.settings import ENVIRONMENT_NAMES
 
 _log = logging.getLogger("gitopslab.watch")
 
@@ -34,10 +35,16 @@ class Destination(NamedTuple):
     Attributes:
         lake: The lake.
         email_salt: Mixed into the hashes that stand for e-mail addresses.
+        environment_names: Globs of the environment variables of Deployments that keep their values.
     """
 
     lake: Lake
     email_salt: str = ""
+    environment_names: Sequence[str] = ENVIRONMENT_NAMES
+
+    def feed(self, origin: Origin) -> Feed:
+        """Return a feed into it of what comes from `origin`."""
+        return Feed(self.lake, origin, email_salt=self.email_salt, environment_names=self.environment_names)
 
 
 def identify(cluster: Cluster, configured_uid: str) -> str:
@@ -159,7 +166,7 @@ class ClusterWatch:
         origin = Origin(EXTRACTOR, self.cluster.name, "watch", uid)
         memories = recall(destination.lake, self.cluster.name, uid)
         stop = Event()
-        with Feed(destination.lake, origin, email_salt=destination.email_salt) as feed:
+        with destination.feed(origin) as feed:
             around = Surroundings(self.cluster, Catalogue(self.cluster), feed, stop, self._random)
             self.reflectors = tuple(
                 Reflector(each, memories.get((each.api_group, each.resource)) or Memory(), around)

@@ -12,7 +12,6 @@ from gitopslab.clusters import Cluster, path_of
 from gitopslab.errors import SourceError
 from gitopslab.extract.kubernetes.backoff import patiently
 from gitopslab.extract.kubernetes.catalogue import Catalogue
-from gitopslab.extract.kubernetes.feed import Feed
 from gitopslab.extract.kubernetes.intake import Intake
 from gitopslab.extract.kubernetes.listing import list_all
 from gitopslab.extract.kubernetes.memory import Memory, ResourceKey, recall
@@ -84,7 +83,7 @@ def sweep(
     memories = recall(destination.lake, cluster.name, uid)
     origin = Origin(EXTRACTOR, cluster.name, "list", uid)
     with (
-        Feed(destination.lake, origin, email_salt=destination.email_salt) as feed,
+        destination.feed(origin) as feed,
         ThreadPoolExecutor(_AT_ONCE, "sweep") as threads,
     ):
         around = Surroundings(cluster, Catalogue(cluster), feed, stop, random)
@@ -108,5 +107,5 @@ def _list(
         timeline.failed(state_of(error), started_at, around.clock(), str(error))
         return Outcome(resource, state_of(error), message=str(error))
     gone_count = intake.take_gone(listing.uids, around.clock(), listing.resource_version)
-    timeline.listed(listing.started_at, around.clock(), len(listing.uids))
+    timeline.listed(listing.shown_at, around.clock(), len(listing.uids))
     return Outcome(located, "list", len(listing.uids), intake.landed_count, gone_count)

@@ -9,6 +9,8 @@ from gitopslab.resources import Resource
 
 # A stretch is noted this often while it lasts; what a crash leaves unnoted, the checkpoint knows.
 _NOTED_EVERY = timedelta(minutes=15)
+# So long may a change be on its way to somebody who has read all that arrived.
+_UNDER_WAY = timedelta(seconds=2)
 
 Cover = Callable[[list[dict[str, Any]]], None]
 """Takes rows of coverage, without the columns that are the run's own."""
@@ -24,7 +26,7 @@ class Timeline:
         checkpoint: Where an earlier watch stopped, if there was one.
 
     Attributes:
-        heard_at: When the API server last told something of a watch that can still be continued.
+        heard_at: Up to when everything that happened was read, in a watch that can still be continued.
         watched_since: When the stretch of that watch began that is not noted yet; None without one.
         gap_count: How many gaps were noted.
     """
@@ -35,38 +37,46 @@ class Timeline:
         self._resource, self._source, self._cover = resource, source, cover
         self.heard_at = checkpoint.heard_at if checkpoint else None
         self.watched_since = checkpoint.watched_since if checkpoint else None
+        self._begun_at: datetime | None = None
         self.gap_count = 0
         self._state = ""
         self._state_since: datetime | None = None
 
     def listed(self, since: datetime, until: datetime, object_count: int) -> None:
-        """Note a list, and the gap before it if a watch could not be continued."""
+        """Note a list of what was there at `since`, read to its end by `until`."""
         self._note("list", since, until, object_count=object_count)
         self._state = ""
 
-    def watches_from(self, since: datetime) -> None:
-        """Take note that a watch begins with what was there at `since`."""
-        self.watched_since = self.heard_at = since
+    def watches_from(self, asked_at: datetime, shown_at: datetime) -> None:
+        """Take note that a watch begins with what was there at some time between the two."""
+        self.heard_at = self._begun_at = asked_at
+        self.watched_since = shown_at
 
-    def heard(self, at: datetime) -> None:
-        """Take note that the watch is alive; what was missed while it seemed dead has been told by now."""
-        self.heard_at = at
+    def heard(self, at: datetime | None) -> None:
+        """Take note that the watch is alive, and has told everything up to `at` if that is known."""
         self._state = ""
-        if self.watched_since and at - self.watched_since >= _NOTED_EVERY:
+        if at is None or self.watched_since is None:
+            return
+        self.heard_at = max(at, self.heard_at or at)
+        if self.heard_at - self.watched_since >= _NOTED_EVERY:
             self.note_watch()
 
-    def note_watch(self) -> None:
-        """Note the stretch that was watched up to now."""
-        if self.watched_since and self.heard_at and self.watched_since < self.heard_at:
-            self._note("watch", self.watched_since, self.heard_at)
-            self.watched_since = self.heard_at
+    def note_watch(self, until: datetime | None = None) -> None:
+        """Note the stretch that was watched up to `until`, by default as far as is known."""
+        until = until or self.heard_at
+        if self.watched_since and until and self.watched_since < until:
+            self._note("watch", self.watched_since, until)
+            self.watched_since = until
 
     def missed(self, until: datetime, why: str) -> None:
         """Note that the watch could not be continued: what came and went up to `until` is not known."""
         if self.heard_at is None:
             return
-        self.note_watch()
-        self._note("gap", self.heard_at, until, message=why)
+        since = self.heard_at - _UNDER_WAY
+        if self._begun_at:
+            since = max(since, self._begun_at)
+        self.note_watch(since)
+        self._note("gap", since, until, message=why)
         self.gap_count += 1
         self.watched_since = self.heard_at = None
 
