@@ -29,6 +29,7 @@ _CONFIGURATION = {
     "diff.orderFile": os.devnull,
     "diff.renameLimit": "1000",
     "gc.auto": "0",
+    "i18n.logOutputEncoding": "UTF-8",
     "log.showSignature": "false",
     "maintenance.auto": "false",
     "protocol.ext.allow": "never",

@@ -122,9 +122,12 @@ def _shown(tree: Any, path: str) -> Format | None:
     if not isinstance(tree, dict):
         return None
     images = tree.get("images")
+    is_flat = isinstance(images, dict) and not any(
+        isinstance(value, dict | list) for value in images.values()
+    )
     if _KUSTOMIZATION.fullmatch(path) or tree.get("kind") in {"Kustomization", "Component"}:
         return "kustomize"
-    if isinstance(images, dict) and _RELEASE_MAPS.issuperset(tree):
+    if is_flat and _RELEASE_MAPS.issuperset(tree):
         return "release_pins"
     return "helm_values" if "apiVersion" not in tree or "kind" not in tree else None
 
