@@ -106,7 +106,7 @@ class Hydrator:
             }
             application.write()
         dry, wanted = self._config.head, self._wanted()
-        seconds = lognormal(self._random, 30, 0.4)
+        seconds = lognormal(self._random, 38, 0.4)
         self._clock.after(seconds, lambda: self._finish(dry, wanted, started_at))
 
     def _finish(self, dry: DryCommit, wanted: Mapping[str, Release], started_at: str) -> None:
