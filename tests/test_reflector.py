@@ -225,6 +225,8 @@ def test_every_version_lands_once_and_says_how_it_was_seen(server, cluster, lake
         server.store.put(APPLICATIONS, application("new"))
         server.store.delete(APPLICATIONS, "new", "argocd")
         until(lands(lake, server))
+        timeline = watch.reflectors[0].timeline
+        until(lambda: timeline.heard_at > timeline.watched_since)
 
     seen = Counter(rows(lake, OBJECT_VERSIONS, "how", "event_type"))
     assert seen == {
@@ -269,9 +271,17 @@ def test_what_was_forgotten_while_nobody_watched_is_a_gap_with_inferred_deletion
 
     deleted = rows(lake, OBJECT_VERSIONS, "name", "event_type", "is_inferred")
     assert [row for row in deleted if row[1]] == [("goes", "DELETED", True)]
-    [(since, end, _)] = [row for row in rows(lake, COVERAGE, "since", "until", "state") if row[2] == "gap"]
-    lists = sorted(row for row in rows(lake, COVERAGE, "since", "until", "state") if row[2] == "list")
-    assert lists[0][0] <= since < end == lists[1][0]
+    stretches = rows(lake, COVERAGE, "since", "until", "state")
+    [(since, end)] = [row[:2] for row in stretches if row[2] == "gap"]
+    there = set(landed(lake))
+    missing = [
+        each
+        for each in server.store.log(APPLICATIONS)
+        if (each.name, str(each.resource_version)) not in there
+    ]
+    assert {each.name for each in missing} == {"came and went", "goes"}
+    assert all(since <= each.committed_at <= end for each in missing)
+    assert end == max(row[0] for row in stretches if row[2] == "list")
 
 
 @pytest.mark.parametrize(

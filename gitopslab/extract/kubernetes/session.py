@@ -1,7 +1,7 @@
 """Sessions: all reflectors of one cluster at work, for as long as what they read can be written."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
