@@ -37,6 +37,8 @@ EXTRACTED = (
     Resource("kueue.x-k8s.io", "workloads", "Workload"),
     Resource("kueue.x-k8s.io", "resourceflavors", "ResourceFlavor"),
     Resource("kueue.x-k8s.io", "cohorts", "Cohort"),
+    Resource("apps", "deployments", "Deployment"),
+    Resource("", "nodes", "Node"),
     Resource("", "events", "Event"),
 )
 """What gitopslab has typed tables for, in the order a change passes through them."""

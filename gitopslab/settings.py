@@ -17,6 +17,16 @@ from gitopslab.errors import SettingsError
 
 FILE = "gitopslab.toml"
 
+ENVIRONMENT_NAMES = (
+    "AGENT_RUNTIME_*",
+    "AGENT_WORKFLOW_HOST_*",
+    "BENCHMARK_*",
+    "DAPR_WORKFLOW_*",
+    "SANDBOX_EXECUTION_CLASSES_JSON",
+    "SWEBENCH_*",
+)
+"""Environment variables whose values land by default: a benchmark plane finds its concurrency by them."""
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,6 +63,10 @@ class PrivacySettings(_Table):
     """How personal data is hidden when objects are landed."""
 
     email_salt: str = Field("", description="Mixed into the hashes that stand in for e-mail addresses.")
+    environment_names: tuple[str, ...] = Field(
+        ENVIRONMENT_NAMES,
+        description="Globs of environment variables of Deployments that keep their values; others are cut.",
+    )
 
 
 class WatchSettings(_Table):

@@ -59,7 +59,8 @@ def kubernetes(
     if dry_run:
         _say_what_would_be_read(configured, chosen, resources)
         return
-    destination = Destination(Lake(configured.lake.path), configured.privacy.email_salt)
+    privacy = configured.privacy
+    destination = Destination(Lake(configured.lake.path), privacy.email_salt, privacy.environment_names)
     with output.progress() as shown, ThreadPoolExecutor(len(chosen)) as threads:
         bar = shown.add_task("listing", total=None)
         sweeps = list(

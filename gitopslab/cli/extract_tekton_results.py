@@ -52,7 +52,13 @@ def tekton_results(
         source = http.connect(f"tekton-results {api.cluster}", api.url, api.token_variable)
         uid = configured.cluster(api.cluster).uid
         origin = Origin("tekton-results", api.cluster, extractor.SYSTEM, uid)
-        landing = Landing(Lake(configured.lake.path), origin, email_salt=configured.privacy.email_salt)
+        privacy = configured.privacy
+        landing = Landing(
+            Lake(configured.lake.path),
+            origin,
+            email_salt=privacy.email_salt,
+            environment_names=privacy.environment_names,
+        )
         with output.progress() as shown, landing:
             bar = shown.add_task(f"reading {api.cluster}", total=None)
             extractor.land(

@@ -104,7 +104,13 @@ def _land(
 
     known = configured.cluster(name)
     origin = Origin("files", name, how="file", cluster_uid=known.uid)
-    landing = Landing(Lake(configured.lake.path), origin, email_salt=configured.privacy.email_salt)
+    privacy = configured.privacy
+    landing = Landing(
+        Lake(configured.lake.path),
+        origin,
+        email_salt=privacy.email_salt,
+        environment_names=privacy.environment_names,
+    )
     with output.progress() as shown, landing:
         bar = shown.add_task("reading", total=sum(path.stat().st_size for path in found))
         how = extractor.Reading(observed_at=seen_at, assume=assume)

@@ -57,7 +57,8 @@ def watch(
 
     configured = settings.load()
     clusters, resources = live(configured, cluster), resources_of(configured, resource)
-    destination = Destination(Lake(configured.lake.path), configured.privacy.email_salt)
+    privacy = configured.privacy
+    destination = Destination(Lake(configured.lake.path), privacy.email_salt, privacy.environment_names)
     watches = [
         ClusterWatch(
             each, configured.cluster(each.name).uid, resources, destination, flush_seconds=flush_seconds

@@ -20,8 +20,10 @@ import pyarrow.compute as pc
 
 from gitopslab import database, redaction
 from gitopslab.datasets import OBJECT_VERSIONS, VERSION_KEY
+from gitopslab.extract import deployments
 from gitopslab.extract.run import Books, ExtractRun, Origin
 from gitopslab.lake import Lake
+from gitopslab.settings import ENVIRONMENT_NAMES
 
 _BATCH_BYTES = 48 << 20
 _BATCH_ROWS = 65_536
@@ -68,15 +70,23 @@ class Landing(ExtractRun):
         lake: Where objects go.
         origin: Where they come from.
         email_salt: Mixed into the hashes that stand for e-mail addresses.
+        environment_names: Globs of the environment variables of Deployments that keep their values.
         has_all_new: Whether whoever adds has left out what the lake holds, so that nothing is looked up,
             and nothing remembered.
     """
 
     def __init__(
-        self, lake: Lake, origin: Origin, *, email_salt: str = "", has_all_new: bool = False
+        self,
+        lake: Lake,
+        origin: Origin,
+        *,
+        email_salt: str = "",
+        environment_names: Sequence[str] = ENVIRONMENT_NAMES,
+        has_all_new: bool = False,
     ) -> None:
         super().__init__(lake, origin, email_salt=email_salt)
         self._known = None if has_all_new else database.memory()
+        self._environment_names = environment_names
         self._alone = Lock()
         self._texts = _Texts()
         self._writer = ThreadPoolExecutor(_WRITERS, "landing")
@@ -160,6 +170,7 @@ class Landing(ExtractRun):
         rows = self._table(joined, identities, additions)
         if places is not None and len(places) < len(rows):
             rows = rows.take(places)
+        rows = deployments.without_environment(rows, self._environment_names)
         redacted = redaction.redact(rows["body"], salt=self._salt)
         rows = rows.set_column(rows.schema.get_field_index("body"), "body", redacted.bodies)
         rows = rows.append_column("redaction_count", redacted.counts)
