@@ -1,0 +1,59 @@
+-- Releases of rollouts: one row a rollout and what its revision asks for.
+--
+-- grain: cluster_uid, uid, sync_id, synced_at
+-- reads: rollouts, environment_revisions, environment_releases
+-- params:
+--
+-- `config_position` is the place of the dry commit that the revision was made from, `config_sha` the commit that pinned
+-- the image, which may be much older; `source_position` and `source_own_position` are of the commit that was built.
+-- NULL: the revision is of no landed commit, or of an image that no landed pin names.
+-- `previous_source_position` is of the rollout before; `is_step_back`: this one holds less.
+
+WITH placed AS (
+    SELECT
+        rollout.environment,
+        rollout.service,
+        rollout.cluster_uid,
+        rollout.uid,
+        rollout.application,
+        rollout.sync_id,
+        rollout.revision,
+        rollout.started_at,
+        rollout.synced_at,
+        rollout.healthy_earliest_at,
+        rollout.healthy_at,
+        rollout.replaced_at,
+        rollout.outcome,
+        rollout.is_first_known,
+        revision.repository AS config_repository,
+        revision.dry_sha,
+        revision.config_position,
+        release.config_sha,
+        release.image_name,
+        release.tag,
+        release.digest,
+        release.source_repository,
+        release.source_sha,
+        release.source_position,
+        release.source_own_position,
+        release.confidence
+    FROM rollouts AS rollout
+    LEFT JOIN environment_revisions AS revision
+        ON revision.environment = rollout.environment
+        AND revision.revision = rollout.revision
+        AND revision.stage IN ('promote', 'commit')
+        AND revision.rule <> 'note'
+    LEFT JOIN environment_releases AS release
+        ON release.environment = rollout.environment
+        AND release.service = rollout.service
+        AND release.config_repository = revision.repository
+        AND release.config_position <= revision.config_position
+        AND (release.until_config_position IS NULL OR release.until_config_position > revision.config_position)
+)
+
+SELECT
+    *,
+    lag(source_position) OVER later AS previous_source_position,
+    coalesce(source_position < lag(source_position) OVER later, false) AS is_step_back
+FROM placed
+WINDOW later AS (PARTITION BY cluster_uid, uid ORDER BY synced_at, sync_id)

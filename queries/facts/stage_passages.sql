@@ -1,0 +1,142 @@
+-- Stage passages: one row each time that a service got further in an environment, stage by stage.
+--
+-- grain: environment, service, cluster_uid, uid, stage, kind, happened_at, to_position
+-- reads: environment_releases, environment_revisions, rollout_releases, release_builds
+-- params:
+--
+-- A step holds every change after `after_position` up to `to_position`. For `code` positions are places on the
+-- source repository's branch, for `config` on the config repository's.
+-- Builds, promotions, syncs and health are steps only where the service got further than it ever was: a change passes
+-- with the first that holds it. Pins and hydrations ask for something, and what is asked for may be taken back
+-- before it is there: each time that more is asked for than just before is a step, so one change may have several.
+-- `sync` and `healthy` are of one Application each (`cluster_uid`, `uid`); elsewhere both are empty. Builds are
+-- of no environment, and config commits are hydrated and promoted for all services of one: empty again.
+-- `began_at` is the start of a build or sync. `earliest_at` is there where the time is known only to lie between it
+-- and `happened_at`. `is_first_known`: it had happened before anybody looked, so its time says nothing.
+-- A commit built beside the branch brings the change at its own place by itself: a step of one position.
+
+WITH hydrated AS (
+    SELECT
+        *,
+        coalesce(max(config_position) OVER (
+            PARTITION BY environment, stage, repository
+            ORDER BY happened_at, config_position, revision
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ), 0) AS after_config_position
+    FROM environment_revisions
+    WHERE stage IN ('hydrate', 'promote')
+),
+
+revised AS (
+    SELECT
+        release.environment,
+        release.service,
+        hydrated.stage,
+        hydrated.happened_at,
+        release.source_position,
+        release.source_own_position,
+        release.source_sha,
+        hydrated.revision,
+        release.confidence,
+        hydrated.after_config_position = 0 AND release.is_first_seen AS is_first_known
+    FROM environment_releases AS release
+    JOIN hydrated
+        ON hydrated.environment = release.environment
+        AND hydrated.repository = release.config_repository
+        AND release.config_position > hydrated.after_config_position
+        AND release.config_position <= hydrated.config_position
+        AND (release.until_config_position IS NULL OR release.until_config_position > hydrated.config_position)
+),
+
+code AS (
+    SELECT
+        '' AS environment, service, '' AS cluster_uid, '' AS uid, 'build' AS stage, started_at AS began_at,
+        built_at AS happened_at, CAST(NULL AS TIMESTAMPTZ) AS earliest_at, source_position, source_own_position,
+        source_sha, pipeline_run AS evidence, CAST(1 AS DOUBLE) AS confidence, false AS is_first_known
+    FROM release_builds
+    UNION ALL
+    SELECT
+        environment, service, '', '', 'pin', NULL, pinned_at, NULL, source_position, source_own_position,
+        source_sha, config_sha, confidence, is_first_seen
+    FROM environment_releases
+    UNION ALL
+    SELECT
+        environment, service, '', '', stage, NULL, happened_at, NULL, source_position, source_own_position,
+        source_sha, revision, confidence, is_first_known
+    FROM revised
+    UNION ALL
+    SELECT
+        environment, service, cluster_uid, uid, 'sync', started_at, synced_at, NULL, source_position,
+        source_own_position, source_sha, revision, confidence, is_first_known
+    FROM rollout_releases
+    UNION ALL
+    SELECT
+        environment, service, cluster_uid, uid, 'healthy', NULL, healthy_at,
+        CASE WHEN healthy_earliest_at < healthy_at THEN healthy_earliest_at END, source_position,
+        source_own_position, source_sha, revision, confidence, is_first_known
+    FROM rollout_releases
+),
+
+event AS (
+    SELECT * EXCLUDE (source_own_position), 'code' AS kind
+    FROM code
+    UNION ALL
+    SELECT
+        environment, '', '', '', stage, NULL, happened_at, NULL, config_position, NULL, revision, 1,
+        after_config_position = 0, 'config'
+    FROM hydrated
+    WHERE config_position > after_config_position
+    UNION ALL
+    SELECT
+        environment, service, cluster_uid, uid, 'sync', started_at, synced_at, NULL, config_position, NULL,
+        revision, 1, is_first_known, 'config'
+    FROM rollout_releases
+    UNION ALL
+    SELECT
+        environment, service, cluster_uid, uid, 'healthy', NULL, healthy_at,
+        CASE WHEN healthy_earliest_at < healthy_at THEN healthy_earliest_at END, config_position, NULL, revision,
+        1, is_first_known, 'config'
+    FROM rollout_releases
+),
+
+placed AS (
+    SELECT
+        *,
+        CASE
+            WHEN kind = 'code' AND stage IN ('pin', 'hydrate') THEN lag(source_position) OVER earlier
+            ELSE max(source_position) OVER (
+                earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            )
+        END AS after_position
+    FROM event
+    WHERE source_position IS NOT NULL AND happened_at IS NOT NULL
+    WINDOW earlier AS (
+        PARTITION BY environment, service, cluster_uid, uid, stage, kind
+        ORDER BY happened_at, source_position, evidence
+    )
+)
+
+SELECT
+    environment,
+    service,
+    cluster_uid,
+    uid,
+    stage,
+    kind,
+    coalesce(after_position, 0) AS after_position,
+    source_position AS to_position,
+    began_at,
+    happened_at,
+    earliest_at,
+    source_sha,
+    evidence,
+    confidence,
+    is_first_known
+FROM placed
+WHERE source_position > coalesce(after_position, 0)
+UNION ALL
+SELECT
+    environment, service, cluster_uid, uid, stage, 'code', source_own_position - 1, source_own_position, began_at,
+    happened_at, earliest_at, source_sha, evidence, confidence, is_first_known
+FROM code
+WHERE source_own_position IS NOT NULL AND happened_at IS NOT NULL
