@@ -131,7 +131,7 @@ class Repository(_Table):
     role: Literal["source", "config"] = Field(
         "source", description="Code, or the desired state of environments."
     )
-    path: Path | None = Field(None, description="A clone or bare mirror; it is read in place, never changed.")
+    path: str = Field("", description="A clone or bare mirror; it is read in place, never changed.")
     branches: tuple[str, ...] = Field(
         (), description="Globs of branches to follow; empty: the default one, and those of environments."
     )
@@ -161,6 +161,12 @@ class Database(_Table):
     name: str = Field(description="What reports call it.")
     cluster: str = Field("", description="The cluster whose runs it tells of.")
     dsn_variable: str = Field(description="Environment variable that holds its connection string.")
+    session_events: bool = Field(
+        False, description="Whether to read session_events, which is far larger than everything else."
+    )
+    overlap_seconds: int = Field(
+        900, ge=0, description="How far before the end of the last run logs are read again."
+    )
 
 
 class Inventory(_Table):
@@ -316,7 +322,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     reports = settings.reports.model_copy(update={"path": folder / settings.reports.path})
     git = settings.git.model_copy(update={"path": folder / settings.git.path})
     repositories = tuple(
-        each.model_copy(update={"path": folder / each.path}) if each.path else each
+        each.model_copy(update={"path": str(folder / each.path)}) if each.path else each
         for each in settings.repositories
     )
     places = {"lake": lake, "warehouse": warehouse, "reports": reports, "git": git}

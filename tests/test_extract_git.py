@@ -36,7 +36,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def land(lake: Lake, repository: Repository, *, now: datetime = NOW, branches=(), **settings) -> Tally:
-    asked = Settings(name="stacks", **{"path": repository.folder, "role": "config"} | settings)
+    asked = Settings(name="stacks", **{"path": str(repository.folder), "role": "config"} | settings)
     with RowLanding(lake, Origin("git", "stacks", git.SYSTEM)) as landing:
         opened = git.opened(asked, repository.folder.parent / "mirrors")
         git.land(opened, landing, git.Asked(asked, branches, now))
@@ -283,6 +283,23 @@ def test_reading_more_history_later_makes_no_second_pins(lake, repository):
 
     assert rows(lake, datasets.PINS, "position", "tag") == [(1, "v1"), (2, "v2")]
     assert len(rows(lake, datasets.COMMITS, "sha")) == 2
+
+
+def test_lines_of_another_reading_and_of_the_first_again_have_numbers_of_their_own(lake, repository):
+    repository.commit()
+    land(lake, repository)
+    land(lake, repository, now=NOW + timedelta(hours=1), since=date(2026, 3, 1))
+    sha = repository.commit()
+    land(lake, repository, now=NOW + timedelta(hours=2))
+    land(lake, repository, now=NOW + timedelta(hours=3))
+
+    assert rows(lake, datasets.BRANCH_COMMITS, "rewrite_number", "position") == [
+        (0, 1),
+        (1, 1),
+        (2, 1),
+        (2, 2),
+    ]
+    assert (2, 2, sha) in rows(lake, datasets.BRANCH_COMMITS, "rewrite_number", "position", "sha")
 
 
 def test_a_shallow_clone_begins_with_what_is_first_seen(lake, repository, tmp_path):

@@ -102,7 +102,7 @@ def test_what_is_still_reachable_needs_no_second_name(repository):
 def test_a_repository_that_is_read_in_place_is_not_changed(repository, tmp_path):
     before = {file: file.stat().st_mtime_ns for file in repository.folder.rglob("*")}
 
-    land(tmp_path, git.opened(Settings(name="stacks", path=repository.folder), tmp_path))
+    land(tmp_path, git.opened(Settings(name="stacks", path=str(repository.folder)), tmp_path))
 
     assert {file: file.stat().st_mtime_ns for file in repository.folder.rglob("*")} == before
 

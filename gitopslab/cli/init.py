@@ -63,6 +63,7 @@ _EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "applications": ["workflow-builder", "workflow-builder-*"],
             "pipelines": ["outer-loop-workflow-builder"],
             "images": ["ghcr.io/*/workflow-builder"],
+            "paths": ["services/workflow-builder/*"],
         }
     ],
     "repositories": [
@@ -70,10 +71,28 @@ _EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "name": "workflow-builder",
             "url": "https://github.com/example/workflow-builder.git",
             "role": "source",
+            "path": "",
+            "branches": ["main"],
+            "since": "2026-01-01",
+            "pins": [],
+            "token_variable": "GITHUB_TOKEN",
         },
-        {"name": "stacks", "url": "https://github.com/example/stacks.git", "role": "config"},
+        {
+            "name": "stacks",
+            "role": "config",
+            "path": "../stacks",
+            "pins": ["*/release-pins/*.yaml", "helm_values:charts/*.yaml"],
+        },
     ],
-    "databases": [{"name": "benchmark", "cluster": "dev", "dsn_variable": "BENCHMARK_DATABASE_URL"}],
+    "databases": [
+        {
+            "name": "benchmark",
+            "cluster": "dev",
+            "dsn_variable": "BENCHMARK_DATABASE_URL",
+            "session_events": False,
+            "overlap_seconds": 900,
+        }
+    ],
     "inventories": [
         {
             "name": "hub",

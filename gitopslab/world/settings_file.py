@@ -48,6 +48,7 @@ def settings_toml(scale: Scale) -> str:
                     "pipelines": (f"outer-loop-{each.name}",),
                     "images": (f"{IMAGE_PREFIX}/{each.name}",),
                     "paths": (f"services/{each.name}/*",),
+                    "paths": (f"services/{each.name}/*",),
                 },
             )
             for each in scale.services

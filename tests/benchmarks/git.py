@@ -2,7 +2,7 @@
 
 `.venv/bin/python tests/benchmarks/git.py [FOLDER]` prints seconds and memory. The history is made by
 `git fast-import`: every fifth commit writes the release pins of a service, and the kustomization that repeats
-them; the others change a file of a service. It is read as configuration, and once more as source, with patch ids.
+them; the others change a file of a service. It is read as configuration, and again as source, with patch ids.
 """
 
 import os
@@ -91,7 +91,7 @@ def generate(folder: Path) -> None:
 
 
 def land(lake: Lake, folder: Path, role: str) -> RowLanding:
-    repository = Repository(name=role, path=folder, role=role)
+    repository = Repository(name=role, path=str(folder), role=role)
     with RowLanding(lake, Origin("git", role, git.SYSTEM)) as landing:
         opened = git.opened(repository, folder.parent)
         git.land(opened, landing, git.Asked(repository, (), datetime.now(UTC)))

@@ -36,7 +36,7 @@ def opened(repository: Repository, mirrors: Path) -> Git:
         SourceError: The mirror cannot be brought up to date.
     """
     if repository.path:
-        git = Git(repository.path, repository.name)
+        git = Git(Path(repository.path), repository.name)
         _check(git, repository.path)
         return git
     transports, token = _transports(repository), _token(repository)
@@ -48,7 +48,7 @@ def opened(repository: Repository, mirrors: Path) -> Git:
     return git
 
 
-def _check(git: Git, path: Path) -> None:
+def _check(git: Git, path: str) -> None:
     try:
         git.run("rev-parse", "--git-dir")
     except SourceError as error:

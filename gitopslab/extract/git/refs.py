@@ -165,7 +165,7 @@ def before(lake: Lake, repository: str, asked: str) -> dict[str, Seen]:
         return {}
     rows = pa.concat_tables(parts).sort_by("observed_at").to_pylist()
     next_number = 1 + max(row["rewrite_number"] for row in rows)
-    same = [row for row in rows if row["reading"] == asked]
+    same = list(takewhile(lambda row: row["reading"] == asked, reversed(rows)))[::-1]
     if not same:
         return {row["ref"]: Seen(None, next_number, 0) for row in rows}
     return {row["ref"]: Seen(row["sha"], row["rewrite_number"], row["position"]) for row in same}
