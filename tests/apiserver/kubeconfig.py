@@ -2,17 +2,26 @@
 
 import json
 from pathlib import Path
+from typing import Protocol
 
-from tests.apiserver.server import ApiServer
+
+class Server(Protocol):
+    """What a kubeconfig needs to know of a server."""
+
+    token: str
+    ca_file: Path | None
+
+    @property
+    def url(self) -> str: ...
 
 
-def write(file: Path, **servers: ApiServer) -> Path:
+def write(file: Path, **servers: Server) -> Path:
     """Write a kubeconfig with a context a server, under the name it is given here; return the file."""
     file.write_text(text(**servers))
     return file
 
 
-def text(**servers: ApiServer) -> str:
+def text(**servers: Server) -> str:
     """Return it as JSON, which is YAML too."""
     clusters = [{"name": name, "cluster": _cluster(server)} for name, server in servers.items()]
     users = [
@@ -31,6 +40,6 @@ def text(**servers: ApiServer) -> str:
     return json.dumps(document, indent=2)
 
 
-def _cluster(server: ApiServer) -> dict[str, str]:
+def _cluster(server: Server) -> dict[str, str]:
     trust = {"certificate-authority": str(server.ca_file)} if server.ca_file else {}
     return {"server": server.url, **trust}

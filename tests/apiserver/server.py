@@ -56,7 +56,7 @@ class ApiServer:
         self.behaviour = behaviour or Behaviour()
         self.token = token
         self.port = port
-        self.ca_file = _certificate(tls_folder) if tls_folder else None
+        self.ca_file = certificate(tls_folder) if tls_folder else None
         self.asked: list[Asked] = []
         self.documents = discovery(one.served for one in store.collections.values())
         self._http: _Server | None = None
@@ -339,7 +339,7 @@ def _cut(connection: socket.socket) -> None:
         return  # It is closed already.
 
 
-def _certificate(folder: Path) -> Path:
+def certificate(folder: Path) -> Path:
     """Return a certificate for 127.0.0.1 that is its own authority, made by openssl."""
     file = folder / "ca.pem"
     command = [
