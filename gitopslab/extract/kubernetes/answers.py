@@ -24,9 +24,17 @@ class Objects(NamedTuple):
 
 
 class ListPage(NamedTuple):
-    """A page of a list: its objects, the version of the whole list, and how to ask for the next page."""
+    """A page of a list, with its items as they came.
 
-    objects: Objects
+    Attributes:
+        texts: One item each.
+        kind: apiVersion and kind of items that do not say so themselves.
+        resource_version: Version of the whole list.
+        continue_token: How to ask for the next page; empty on the last.
+    """
+
+    texts: list[msgspec.Raw]
+    kind: KindName
     resource_version: str
     continue_token: str
 
@@ -87,11 +95,11 @@ _STATUS = msgspec.json.Decoder(_Status)
 
 
 def read_page(text: bytes, source: str, kind: str) -> ListPage:
-    """Return the page that `text` is; apiVersion and kind of items come from the list where they lack.
+    """Return the page that `text` is.
 
     Args:
         text: The answer.
-        source: Path it was asked for by; rejects name it.
+        source: Path it was asked for by.
         kind: What the items are where neither they nor the list say so.
 
     Raises:
@@ -101,13 +109,18 @@ def read_page(text: bytes, source: str, kind: str) -> ListPage:
         page = _PAGE.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreachableError(f"{source}: the answer is not a list") from error
-    of_list = envelopes.kind_of_items(page.api_version, page.kind)
-    objects = read_objects(list(map(bytes, page.items or ())), source, of_list or (page.api_version, kind))
-    return ListPage(objects, page.metadata.resource_version, page.metadata.continue_)
+    of_items = envelopes.kind_of_items(page.api_version, page.kind) or (page.api_version, kind)
+    return ListPage(page.items or [], of_items, page.metadata.resource_version, page.metadata.continue_)
 
 
 def read_objects(texts: list[bytes], source: str, kind: KindName) -> Objects:
-    """Return the objects that `texts` are, one each; Secrets are counted and left out."""
+    """Return the objects that `texts` are, one each; Secrets are counted and left out.
+
+    Args:
+        texts: JSON.
+        source: Path they were asked for by; rejects name it.
+        kind: apiVersion and kind of those that do not say so themselves.
+    """
     headers = envelopes.read_headers(texts)
     if headers is None or not _are_plain(texts, headers):
         return _without_secrets(_read_one_by_one(texts, source, kind))

@@ -86,7 +86,7 @@ class Intake:
             identity = ObjectMeta(there.name, there.namespace, uid, resource_version)
             body = bodies[uid].encode()
             header = msgspec.structs.replace(msgspec.json.decode(body, type=Header), metadata=identity)
-            self.memory.learn(uid, there._replace(resource_version=resource_version), is_deleted=True)
+            self.memory.heard(uid, there._replace(resource_version=resource_version), is_deleted=True)
             deletions.append((header, "DELETED", body))
         self._land(deletions, at, how="list", is_inferred=True)
 
@@ -95,7 +95,10 @@ class Intake:
         if self.memory.knows(metadata.uid, metadata.resource_version):
             return False
         present = Present(metadata.resource_version, metadata.namespace, metadata.name)
-        self.memory.learn(metadata.uid, present, is_deleted=event_type == "DELETED")
+        if event_type is None:
+            self.memory.saw(metadata.uid, present)
+        else:
+            self.memory.heard(metadata.uid, present, is_deleted=event_type == "DELETED")
         return True
 
     def _land(

@@ -1,6 +1,7 @@
 """Listing: every object of a resource, page by page, all of one version of the whole."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -70,22 +71,30 @@ class _List:
     progress: Callable[[int], None]
 
     def read(self) -> Listing:
-        token, listing = "", None
-        while True:
-            asked_at, page = patiently(partial(self._ask, token), self.around.stop, self.around.random)
-            now = self.around.clock()
-            listing = listing or Listing(asked_at, now)
-            self.intake.take(page.objects, now, how="list")
-            listing.uids.update(header.metadata.uid for header in page.objects.headers)
-            self.progress(len(page.objects.headers))
-            if not page.continue_token:
-                listing.resource_version = page.resource_version
-                return listing
-            token = page.continue_token
+        # The next page is on its way while this one is read.
+        with ThreadPoolExecutor(1, "page") as ahead:
+            asked_at, page = self._page("")
+            listing = Listing(asked_at, self.around.clock())
+            while page.continue_token:
+                coming = ahead.submit(self._page, page.continue_token)
+                self._take(page, listing)
+                _, page = coming.result()
+            self._take(page, listing)
+        listing.resource_version = page.resource_version
+        return listing
+
+    def _take(self, page: answers.ListPage, listing: Listing) -> None:
+        objects = answers.read_objects(list(map(bytes, page.texts)), self.intake.source, page.kind)
+        self.intake.take(objects, self.around.clock(), how="list")
+        listing.uids.update(header.metadata.uid for header in objects.headers)
+        self.progress(len(objects.headers))
+
+    def _page(self, token: str) -> tuple[datetime, answers.ListPage]:
+        return patiently(partial(self._ask, token), self.around.stop, self.around.random)
 
     def _ask(self, token: str) -> tuple[datetime, answers.ListPage]:
-        asked_at = self.around.clock()
         query = {"limit": str(_PAGE_OBJECTS)} | ({"continue": token} if token else {})
         path = path_of(self.resource, self.version, **query)
+        asked_at = self.around.clock()
         text = self.around.cluster.page(path, what=f"`list` on {self.resource}")
         return asked_at, answers.read_page(text, self.intake.source, self.resource.kind)

@@ -68,8 +68,12 @@ class Memory:
         is_present = there is not None and there.resource_version == resource_version
         return is_present or (uid, resource_version) in self._recent
 
-    def learn(self, uid: str, present: Present, *, is_deleted: bool) -> None:
-        """Take note of a version that is about to land."""
+    def saw(self, uid: str, present: Present) -> None:
+        """Take note of a version that a list showed, and that is about to land."""
+        self.present[uid] = present
+
+    def heard(self, uid: str, present: Present, *, is_deleted: bool) -> None:
+        """Take note of a version that a watch told, and that is about to land; it may be told again."""
         if is_deleted:
             self.present.pop(uid, None)
         else:
