@@ -63,6 +63,7 @@ moved AS (
         git_commit.committed_at,
         git_commit.author_name,
         git_commit.subject,
+        git_commit.observed_at,
         nullif(regexp_extract(git_commit.parent_shas, '^[0-9a-f]+ ([0-9a-f]+)', 1), '') AS second_parent_sha,
         coalesce(dry.dry_sha, told.proposed_dry_sha) AS dry_sha,
         dry.dry_repository_url,
@@ -118,7 +119,8 @@ SELECT
     END AS merged_at_source,
     coalesce(merged.said_by, '') <> 'trailer' AS is_manual,
     merged.said_by,
-    merged.is_boundary
+    merged.is_boundary,
+    merged.observed_at
 FROM merged
 LEFT JOIN git_commit AS proposed
     ON proposed.repository = merged.repository AND proposed.sha = merged.merged_sha

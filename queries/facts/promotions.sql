@@ -1,11 +1,14 @@
 -- Promotions: one row each commit that moved an environment's active branch.
 --
 -- grain: cluster_uid, namespace, promotion_strategy, branch, active_path, hydrated_sha
--- reads: promoter_promotion, promoter_change_transfer_policy, promoter_promotion_strategy_environment, configured_environment
+-- reads: promoter_promotion, promoter_change_transfer_policy, promoter_promotion_strategy_environment, branch_promotions, configured_environment
 -- params:
 --
--- Histories hold the newest 5; what was seen active is a promotion too, told with less: `evidence` is
--- `history` or `active`. What came and went between two looks is not here; git has it all.
+-- Histories in Kubernetes hold the newest 5. The branch in git holds all, where it is landed (branch_promotions);
+-- what was only seen active is a promotion too, told with less: `evidence` is `history`, `git` or `active`.
+-- A promotion that only git tells of is of the strategy that Kubernetes names for the branch; where it names none,
+-- it has no strategy, and `git:` with the repository stands for the cluster. Of a branch that several repositories
+-- have, or that strategies share by path (`active_path`), git says nothing here.
 -- `merged_at` is when the branch moved: Promoter's clock just before it asked for the merge, or else the
 -- committer time of the commit (`merged_at_source`). `dry_authored_at` is the dry commit's author's
 -- clock, `…_committed_at` are committer times: differences between the two may be negative, and are kept.
@@ -14,7 +17,7 @@
 -- An environment is the configured one of its branch; where none or several claim it, the branch itself.
 -- A dry commit may pass an environment by: the proposed branch is overwritten by the next hydration.
 
-WITH sighting AS (
+WITH kubernetes_sighting AS (
     SELECT
         cluster,
         cluster_uid,
@@ -64,7 +67,7 @@ WITH sighting AS (
         'active',
         NULL,
         observed_at,
-        3
+        4
     FROM promoter_change_transfer_policy
     UNION ALL
     SELECT
@@ -90,8 +93,54 @@ WITH sighting AS (
         'active',
         NULL,
         observed_at,
-        4
+        5
     FROM promoter_promotion_strategy_environment
+),
+
+branch_of_one_repository AS (
+    SELECT branch
+    FROM branch_promotions
+    GROUP BY branch
+    HAVING count(DISTINCT repository) = 1
+),
+
+strategy AS (
+    SELECT DISTINCT cluster, cluster_uid, namespace, promotion_strategy, git_repository, branch, active_path
+    FROM kubernetes_sighting
+    WHERE branch IS NOT NULL
+),
+
+sighting AS (
+    SELECT * FROM kubernetes_sighting
+    UNION ALL
+    SELECT
+        strategy.cluster,
+        coalesce(strategy.cluster_uid, 'git:' || branch_promotions.repository),
+        strategy.namespace,
+        strategy.promotion_strategy,
+        strategy.git_repository,
+        branch_promotions.branch,
+        strategy.active_path,
+        branch_promotions.dry_sha,
+        branch_promotions.dry_repository_url,
+        branch_promotions.dry_authored_at,
+        branch_promotions.dry_subject,
+        branch_promotions.sha,
+        branch_promotions.committed_at,
+        branch_promotions.proposed_hydrated_sha,
+        branch_promotions.proposed_hydrated_committed_at,
+        branch_promotions.pull_request_id,
+        branch_promotions.pull_request_url,
+        branch_promotions.pull_request_created_at,
+        branch_promotions.pull_request_merged_at,
+        'git',
+        branch_promotions.is_manual,
+        branch_promotions.observed_at,
+        3
+    FROM branch_promotions
+    JOIN branch_of_one_repository ON branch_of_one_repository.branch = branch_promotions.branch
+    LEFT JOIN strategy ON strategy.branch = branch_promotions.branch
+    WHERE coalesce(strategy.active_path, '') = ''
 ),
 
 promotion AS (
