@@ -8,8 +8,17 @@ from threading import Thread
 
 import pytest
 
-from gitopslab.clusters import Cluster, connect
-from gitopslab.errors import AccessDeniedError, NotServedError, SettingsError, SourceError, UnreachableError
+from gitopslab.clusters import Cluster, connect, path_of
+from gitopslab.errors import (
+    AccessDeniedError,
+    BadRequestError,
+    BusyError,
+    ExpiredError,
+    NotServedError,
+    SettingsError,
+    SourceError,
+    UnreachableError,
+)
 from gitopslab.resources import Resource
 
 APPLICATIONS = Resource("argoproj.io", "applications", "Application")
@@ -25,6 +34,11 @@ ANSWERS: dict[str, tuple[int, object]] = {
     "/apis/argoproj.io/v1alpha1/applications?limit=1": (403, {"kind": "Status", "code": 403}),
     "/apis/broken": (500, {"kind": "Status"}),
     "/apis/page": (200, "<html>"),
+    "/apis/busy": (429, {"kind": "Status"}),
+    "/apis/gone": (410, {"kind": "Status", "reason": "Expired"}),
+    "/apis/odd": (422, {"kind": "Status"}),
+    "/apis/restored": (504, {"details": {"causes": [{"reason": "ResourceVersionTooLarge"}]}}),
+    "/apis/lines?watch=1": (200, '{"n": 1}\n{"n": 2}\n{"n":'),
 }
 
 
@@ -39,6 +53,7 @@ def cluster(tmp_path: Path, monkeypatch) -> Iterator[Cluster]:
             body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Retry-After", "7")
             self.end_headers()
             self.wfile.write(body)
 
@@ -98,3 +113,43 @@ def test_what_is_no_json_is_no_answer(cluster):
 def test_a_context_that_is_not_there_is_named(cluster):
     with pytest.raises(SettingsError, match=r"cluster dev: no kubeconfig context 'nope'"):
         connect("dev", "nope")
+
+
+def test_a_busy_server_says_for_how_long(cluster):
+    with pytest.raises(BusyError, match="the API server answered 429") as raised:
+        cluster.get("/apis/busy")
+    assert raised.value.retry_after_seconds == 7
+
+
+@pytest.mark.parametrize("path", ["/apis/gone", "/apis/restored"])
+def test_a_version_that_is_not_known_any_more_or_not_yet_has_expired(cluster, path):
+    with pytest.raises(ExpiredError):
+        cluster.page(path)
+
+
+def test_what_an_older_server_does_not_understand_is_an_error_of_its_own(cluster):
+    with pytest.raises(BadRequestError):
+        cluster.page("/apis/odd")
+
+
+def test_only_whole_lines_of_a_watch_are_told(cluster):
+    with cluster.watch("/apis/lines?watch=1") as stream:
+        assert [line for lines in stream for line in lines] == [b'{"n": 1}', b'{"n": 2}']
+
+
+def test_a_query_stands_in_no_message(cluster):
+    with pytest.raises(NotServedError, match=r"^hub: /apis/none is not served$"):
+        cluster.page("/apis/none?continue=t0ken")
+
+
+def test_a_path_names_group_version_and_plural():
+    assert path_of(APPLICATIONS, "v1", limit=5, continue_="a b") == (
+        "/apis/argoproj.io/v1/applications?limit=5&continue=a+b"
+    )
+    assert path_of(Resource("", "events", "Event"), "v1") == "/api/v1/events"
+
+
+def test_outside_a_cluster_there_is_no_in_cluster(monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(SettingsError, match="cluster dev: this process does not run in a cluster"):
+        connect("dev", "in-cluster")

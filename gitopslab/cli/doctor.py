@@ -104,6 +104,7 @@ def _lanes(configured: "Settings") -> Iterator[Finding]:
 
 def _cluster(cluster: "Cluster") -> Iterator[Finding]:
     from gitopslab import clusters
+    from gitopslab.extract.kubernetes.catalogue import Catalogue
     from gitopslab.resources import EXTRACTED
 
     what = f"cluster {cluster.name}"
@@ -123,9 +124,10 @@ def _cluster(cluster: "Cluster") -> Iterator[Finding]:
             f"its uid is {uid}, and gitopslab.toml says {cluster.uid}: is it another cluster?",
         )
     served: list[str] = []
+    catalogue = Catalogue(live)
     for resource in EXTRACTED:
         try:
-            live.may_list(resource, live.versions(resource.api_group)[0])
+            live.may_list(*catalogue.locate(resource))
         except NotServedError:
             continue
         except SourceError as error:
