@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from gitopslab import http
@@ -15,7 +16,10 @@ from gitopslab.extract.inventory import InventoryExtraction
 from gitopslab.extract.rows import RowLanding
 from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
+from gitopslab.warehouse import Warehouse, build
+from gitopslab.world.platform import generate
 
+from .conftest import project_settings
 from .httpserver import Answer, as_json, serve
 
 QUICK = http.Patience(attempts=1)
@@ -211,3 +215,22 @@ def test_lines_of_a_file_land_and_failures_among_them(hub, tmp_path):
     assert len(hub.rows(INVENTORY_SNAPSHOTS, "snapshot")) == 3
     [reject] = hub.rows(REJECTS, "reason", "source_line")
     assert reject == {"reason": "no_inventory", "source_line": 3}
+
+
+def test_the_inventory_of_a_simulated_hub_agrees_with_what_happened(tmp_path):
+    world = tmp_path / "world"
+    generate(7, 1, "small", world)
+    configured = project_settings(world)
+    with RowLanding(Lake(configured.lake.path), Origin("inventory", "hub", "inventory")) as landing:
+        InventoryExtraction(landing).read(world / "inventory" / "fetched.ndjson.zst")
+    build(configured)
+    truth = pq.read_table(world / "truth" / "change_environment.parquet").to_pylist()
+    synced_at = {(row["environment"], row["change_id"]): row["synced_at"] for row in truth}
+    with Warehouse(configured.warehouse.path) as warehouse:
+        found = warehouse.sql("FROM inventory_deployments WHERE is_first AND NOT is_left_censored").dicts()
+
+    keys = [(row["environment"], row["commit_sha"]) for row in found]
+    known = [(row, synced_at[key]) for row, key in zip(found, keys, strict=True) if key in synced_at]
+    late = timedelta(minutes=1)  # a snapshot is generated a few seconds before it is fetched
+    assert len(known) > 20
+    assert [row for row, at in known if not row["not_before_at"] - late < at < row["seen_at"] + late] == []

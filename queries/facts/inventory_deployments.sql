@@ -5,8 +5,8 @@
 -- params:
 --
 -- The inventory has no time of a deployment. `seen_at` is when the first snapshot with the image among the live ones of
--- an application that is Synced was generated; it began to run after `not_before_at`, the snapshot before that one.
--- Where there is no snapshot before, the row is left-censored: the image may have run for long.
+-- an application that is Synced was generated; it began to run after `not_before_at`, the last snapshot without it,
+-- Synced or not. Where there is no such snapshot, the row is left-censored: the image may have run for long.
 -- The live images of a roll-out are the old and the new ones, so an image counts only where the Synced state before
 -- did not have it. An image that comes back, as after a rollback, is a deployment again; `is_first` tells the first.
 -- `healthy_at` is the first snapshot from then on that shows it Healthy too, before it comes back another time.
@@ -22,37 +22,54 @@ WITH snapshots AS (
     WHERE generated_at IS NOT NULL
 ),
 
-synced AS (
+states AS (
     SELECT
         *,
-        row_number() OVER (
-            PARTITION BY inventory, environment, application ORDER BY generated_at
-        ) AS state_number
+        row_number() OVER in_order AS state_number,
+        sum(CASE WHEN sync_status = 'Synced' THEN 1 ELSE 0 END) OVER in_order AS synced_number
     FROM inventory_application
-    WHERE sync_status = 'Synced'
+    WINDOW in_order AS (PARTITION BY inventory, environment, application ORDER BY generated_at)
 ),
 
-live AS (
+shown AS (
     SELECT
-        synced.inventory,
-        synced.environment,
-        synced.application,
-        synced.generated_at,
-        synced.state_number,
-        synced.health_status,
-        synced.desired_tag,
-        synced.desired_commit_sha,
-        synced.desired_digest,
+        states.inventory,
+        states.environment,
+        states.application,
+        states.generated_at,
+        states.synced_number,
+        states.sync_status,
+        states.health_status,
+        states.desired_tag,
+        states.desired_commit_sha,
+        states.desired_digest,
         image.image,
         image.image_name,
         image.image_tag,
-        image.digest
-    FROM synced
+        image.digest,
+        states.state_number - row_number() OVER (
+            PARTITION BY image.inventory, image.environment, image.application, image.image
+            ORDER BY states.state_number
+        ) AS island
+    FROM states
     JOIN inventory_live_image AS image
-        ON synced.inventory = image.inventory
-        AND synced.environment = image.environment
-        AND synced.application = image.application
-        AND synced.generated_at = image.generated_at
+        ON states.inventory = image.inventory
+        AND states.environment = image.environment
+        AND states.application = image.application
+        AND states.generated_at = image.generated_at
+),
+
+live AS (
+    SELECT *
+    FROM (
+        SELECT
+            *,
+            min(generated_at) OVER (
+                PARTITION BY inventory, environment, application, image, island
+            ) AS live_since
+        FROM shown
+    )
+    WHERE sync_status = 'Synced'
 ),
 
 appearances AS (
@@ -70,7 +87,7 @@ appearances AS (
         AND live.environment = before.environment
         AND live.application = before.application
         AND live.image = before.image
-        AND live.state_number = before.state_number + 1
+        AND live.synced_number = before.synced_number + 1
     WHERE before.image IS NULL
 )
 
@@ -97,7 +114,7 @@ SELECT
     min(healthy.generated_at) AS healthy_at
 FROM appearances
 JOIN snapshots
-    ON appearances.inventory = snapshots.inventory AND appearances.generated_at = snapshots.generated_at
+    ON appearances.inventory = snapshots.inventory AND appearances.live_since = snapshots.generated_at
 LEFT JOIN live AS healthy
     ON appearances.inventory = healthy.inventory
     AND appearances.environment = healthy.environment
