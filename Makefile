@@ -51,6 +51,7 @@ lint: install ## Check style, types and layers
 bench: install ## Measure landing beside DuckDB's own speed and dlt's, and memory
 	$(BIN)/python tests/benchmarks/landing.py
 	$(BIN)/python -m tests.benchmarks.memory
+	$(BIN)/python -m tests.benchmarks.reflector
 
 .PHONY: lab
 lab: install ## Install JupyterLab too, and open the notebooks in it
