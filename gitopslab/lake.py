@@ -196,10 +196,14 @@ def _sorted_by_resource(rows: pa.Table) -> pa.Table:
 
 
 def _dictionary(rows: pa.Table) -> list[str]:
+    """Return the columns of text whose values repeat; for others a dictionary takes twice the time."""
+    sample = rows.slice(0, 4_096)
     return [
         field.name
         for field in rows.schema
-        if pa.types.is_string(field.type) and field.name not in {"body", "resource_version"}
+        if pa.types.is_string(field.type)
+        and field.name not in {"body", "resource_version"}
+        and pc.count_distinct(sample[field.name]).as_py() <= max(len(sample) // 2, 1)
     ]
 
 

@@ -134,6 +134,26 @@ def redact_text(text: str, *, salt: str = "") -> str:
     return _Redaction(salt).text(text)
 
 
+def hashed_address(address: str, *, salt: str = "") -> str:
+    """Return what stands for an e-mail address: the same wherever it is met, in a column or in a text."""
+    return f"email:{hashlib.sha256(f'{salt}{address.lower()}'.encode()).hexdigest()[:12]}"
+
+
+def redact_texts(texts: pa.Array, *, salt: str = "") -> Redacted:
+    """Return texts of any form with the same hidden; each counts for one, however much that hid."""
+    is_read = pc.fill_null(
+        pc.match_substring_regex(texts, _WORTH_READING.pattern, ignore_case=True), fill_value=False
+    )
+    before = texts.filter(is_read).to_pylist()
+    after = [redact_text(text, salt=salt) for text in before]
+    is_changed = pa.array([int(a != b) for a, b in zip(before, after, strict=True)], pa.int32())
+    counts = pa.array(np.zeros(len(texts), dtype=np.int32))
+    return Redacted(
+        pc.replace_with_mask(texts, is_read, pa.array(after, texts.type)),
+        pc.replace_with_mask(counts, is_read, is_changed),
+    )
+
+
 def _has_address(bodies: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Whether more stands before an @domain than `git`; a longer name that ends so is suspicious anyway."""
     return pc.greater(
@@ -203,8 +223,8 @@ class _Redaction:
             found = _LOCAL_PART.search(text[max(done, domain.start() - _LONGEST_LOCAL_PART) : domain.start()])
             local_part = found[1].lstrip(".%+'-") if found else ""
             if local_part and local_part != "git":
-                digest = hashlib.sha256(f"{self.salt}{(local_part + domain[0]).lower()}".encode())
-                edits[domain.start() - len(local_part), domain.end()] = f"email:{digest.hexdigest()[:12]}"
+                hashed = hashed_address(local_part + domain[0], salt=self.salt)
+                edits[domain.start() - len(local_part), domain.end()] = hashed
             done = domain.end()
         self.count += len(edits)
         return _edited(text, edits)

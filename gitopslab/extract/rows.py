@@ -53,6 +53,16 @@ class RowLanding(ExtractRun):
         if sum(map(len, waiting)) >= _BATCH_ROWS:
             self._write_rows(dataset.name)
 
+    def add_new(self, dataset: Dataset, rows: pa.Table) -> None:
+        """Write `rows`, of which the caller knows that the lake holds none; they are durable at once.
+
+        Raises:
+            LakeError: A column lacks, or does not fit.
+        """
+        self.tally.object_count += len(rows)
+        if len(rows):
+            self._land(dataset, rows.combine_chunks())
+
     def saw(  # noqa: PLR0913 - a row of coverage has these parts
         self,
         resource: str,
@@ -91,8 +101,10 @@ class RowLanding(ExtractRun):
         dataset, waiting = self._waiting.pop(name)
         rows = pa.concat_tables(waiting, promote_options="permissive").combine_chunks()
         new = self._new(dataset, rows)
-        if not len(new):
-            return
+        if len(new):
+            self._land(dataset, new)
+
+    def _land(self, dataset: Dataset, new: pa.Table) -> None:
         for column in (*dataset.json_columns, *dataset.free_text_columns):
             hidden = _hidden(new[column], is_json=column in dataset.json_columns, salt=self._salt)
             new = new.set_column(new.schema.get_field_index(column), column, hidden.bodies)
@@ -147,10 +159,7 @@ def _hidden(texts: pa.ChunkedArray, *, is_json: bool, salt: str) -> redaction.Re
     if is_json:
         hidden = redaction.redact(coded.dictionary, salt=salt)
     else:
-        plain = coded.dictionary.to_pylist()
-        after = [redaction.redact_text(text, salt=salt) for text in plain]
-        is_changed = [int(a != b) for a, b in zip(plain, after, strict=True)]
-        hidden = redaction.Redacted(pa.array(after, coded.dictionary.type), pa.array(is_changed, pa.int32()))
+        hidden = redaction.redact_texts(coded.dictionary, salt=salt)
     return redaction.Redacted(
         hidden.bodies.take(coded.indices), pc.fill_null(hidden.counts.take(coded.indices), 0)
     )
