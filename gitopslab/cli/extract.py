@@ -6,6 +6,7 @@ from gitopslab.cli import (
     extract_git,
     extract_inventory,
     extract_kubernetes,
+    extract_postgres,
     extract_prometheus,
     extract_tekton_results,
 )
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `app`, one a source."""
     extract_tekton_results.register(extract_app)
     extract_kubernetes.register(extract_app)
+    extract_postgres.register(extract_app)
     extract_git.register(extract_app)
     extract_prometheus.register(extract_app)
     extract_inventory.register(extract_app)

@@ -1,5 +1,6 @@
 """Datasets of the lake: what is landed, a module a source. A new one is a new module, and a line here."""
 
+from gitopslab.datasets import postgres
 from gitopslab.datasets.dataset import Dataset
 from gitopslab.datasets.git import GIT
 from gitopslab.datasets.inventory import INVENTORY
@@ -14,6 +15,7 @@ DATASETS = (
     REJECTS,
     LANDED_FILES,
     *GIT,
+    *postgres.DATASETS,
     METRIC_SAMPLES,
     *INVENTORY,
 )
