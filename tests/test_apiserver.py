@@ -3,8 +3,11 @@
 import http.client
 import io
 import json
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -501,3 +504,29 @@ def test_a_replay_keeps_its_pace(history):
     began = time.monotonic()
     replay(Store(), writes(history), Pace(time_factor=10, since=since))
     assert 0.1 <= time.monotonic() - began < 5
+
+
+def test_people_start_it_from_the_command_line(tmp_path, history):
+    (tmp_path / "objects").mkdir()
+    history.rename(tmp_path / "objects" / "hub.ndjson.zst")
+    command = [
+        sys.executable,
+        "-m",
+        "tests.apiserver",
+        "--port",
+        "0",
+        "--world",
+        str(tmp_path),
+        "--objects",
+        "3",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        printed = "".join(iter(process.stdout.readline, "}\n")) + "}"
+        process.stdout.readline()
+        found = json.loads(printed)
+        with urllib.request.urlopen(found["clusters"][0]["cluster"]["server"] + PATH) as answer:  # noqa: S310 - made here
+            assert {"app-000000", "app-000001", "app-000002"} <= set(names(json.load(answer)))
+        process.terminate()
+        assert process.wait(20) == 0
+    assert found["contexts"][0]["name"] == "hub"

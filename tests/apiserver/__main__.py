@@ -32,15 +32,16 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     files = sorted((arguments.world / "objects").glob("*.ndjson.zst")) if arguments.world else []
-    histories = {file.name.partition(".")[0]: writes(file) for file in files} or {"bench": iter(())}
+    histories = {file.name.partition(".")[0]: writes(file) for file in files}
+    names = [*histories] or ["bench"]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if arguments.tls else None
-        servers = {name: server(arguments, name, place, folder) for place, name in enumerate(histories)}
+        servers = {name: server(arguments, name, place, folder) for place, name in enumerate(names)}
         fill(next(iter(servers.values())).store, arguments.objects, arguments.object_bytes)
-        for name, history in histories.items():
+        for name, one in servers.items():
             # A cluster's first write is its kube-system namespace, by whose uid it is known from the start.
-            replay(servers[name].store, islice(history, 1))
-            stack.enter_context(servers[name])
+            replay(one.store, islice(histories.get(name, ()), 1))
+            stack.enter_context(one)
         if arguments.kubeconfig:
             kubeconfig.write(arguments.kubeconfig, **servers)
         else:
