@@ -62,7 +62,7 @@ class Reject(msgspec.Struct):
         source: The file's path as given or found, POSIX.
         line: Where the piece begins, from 1; 0 where it is the file as a whole.
         reason: One of invalid_json, invalid_yaml, hostile_yaml, too_large, too_deep, not_an_object, no_kind,
-            no_name, watch_error, invalid_encoding, broken_archive, undecodable_record.
+            no_name, no_identity, watch_error, invalid_encoding, broken_archive, undecodable_record.
         message: One line, without any of the text.
         excerpt: The text as read, cut to 64 KiB; bytes that are not UTF-8 stand as `\xff`. Not redacted.
     """

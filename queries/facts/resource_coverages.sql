@@ -5,7 +5,8 @@
 -- params:
 --
 -- `is_watched` is true where at least one version came by a watch, or a watch was noted in which nothing came;
--- where it is false, whatever came and went between two looks is missing, and counts of it are lower bounds.
+-- where it is false, whatever came and went between two looks is missing, and counts of it are lower bounds. A
+-- deletion that follows from two lists (`is_inferred`) came by no watch.
 -- A resource that was looked at and had no object has a row too, with 0 objects; an attempt that was refused or
 -- not answered is no look.
 
@@ -16,7 +17,8 @@ WITH versions AS (
         resource,
         count(*) AS version_count,
         count(DISTINCT uid) AS object_count,
-        count(*) FILTER (how = 'watch' OR event_type IS NOT NULL) AS watched_version_count,
+        count(*) FILTER ((how = 'watch' OR event_type IS NOT NULL) AND is_inferred IS NOT TRUE)
+            AS watched_version_count,
         count(*) FILTER (identity <> 'server') AS unidentified_version_count,
         count(DISTINCT observed_at) AS look_count,
         min(observed_at) AS first_observed_at,
