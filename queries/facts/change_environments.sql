@@ -12,8 +12,9 @@
 -- missing there is none of the three.
 -- A code change is meant for every environment that runs its service's images, by pins; a config change for those whose
 -- Applications of the service have their source where it changed; it asks for itself, so it is pinned when it came in.
--- `delivered_by_sha` is the source commit of the release that it became healthy with; another one than its own means
--- that it was superseded on its way. `is_first_seen`: it was there, or under way, before anybody looked.
+-- `delivered_by_sha` is the source commit of the release that it became healthy with, or was synced with where nobody
+-- looked at its health; another one than its own means that it was superseded on its way. The true time of health
+-- lies between `healthy_earliest_at` and `healthy_at`. `is_first_seen`: it was there, or under way, before anybody looked.
 -- `rolled_back_at`: the environment went back to a release without it, after it was there.
 -- `confidence` is the least of the links that its times rest on.
 
@@ -97,6 +98,7 @@ arrived AS (
         max(first_synced_at) AS synced_at,
         max_by(began_at, first_synced_at) AS sync_started_at,
         max_by(evidence, first_synced_at) AS synced_revision,
+        max_by(source_sha, first_synced_at) AS synced_sha,
         count(DISTINCT uid) FILTER (stage = 'healthy') AS healthy_count,
         max(first_healthy_at) AS healthy_at,
         max_by(earliest_at, first_healthy_at) AS healthy_earliest_at,
@@ -188,11 +190,15 @@ SELECT
     CASE WHEN arrived.synced_count >= instance.application_count THEN arrived.synced_revision END AS synced_revision,
     CASE
         WHEN arrived.healthy_count >= instance.application_count
-        THEN coalesce(arrived.healthy_earliest_at, arrived.healthy_at)
+        THEN greatest(arrived.synced_at, coalesce(arrived.healthy_earliest_at, arrived.healthy_at))
     END AS healthy_earliest_at,
     CASE WHEN arrived.healthy_count >= instance.application_count THEN arrived.healthy_at END AS healthy_at,
     CASE WHEN arrived.healthy_count >= instance.application_count THEN arrived.healthy_revision END AS healthy_revision,
-    CASE WHEN arrived.healthy_count >= instance.application_count THEN arrived.delivered_by_sha END AS delivered_by_sha,
+    CASE
+        WHEN arrived.healthy_count < instance.application_count THEN NULL
+        WHEN arrived.healthy_earliest_at <= arrived.synced_at THEN arrived.synced_sha
+        ELSE arrived.delivered_by_sha
+    END AS delivered_by_sha,
     taken_away.rolled_back_at,
     coalesce(asked.is_first_known, false) OR coalesce(arrived.is_first_known, false) AS is_first_seen,
     least(coalesce(asked.confidence, 1), coalesce(arrived.confidence, 1)) AS confidence

@@ -8,6 +8,8 @@
 -- the image, which may be much older; `source_position` and `source_own_position` are of the commit that was built.
 -- NULL: the revision is of no landed commit, or of an image that no landed pin names.
 -- `previous_source_position` is of the rollout before; `is_step_back`: this one holds less.
+-- `unobserved_since`: when the first of the rollouts right before it synced that nobody looked at: what they brought may
+-- have been healthy since then.
 
 WITH placed AS (
     SELECT
@@ -50,10 +52,25 @@ WITH placed AS (
         AND release.config_position <= revision.config_position
         AND (release.until_config_position IS NULL OR release.until_config_position > revision.config_position)
 )
+,
+
+blocked AS (
+    SELECT
+        *,
+        count(*) FILTER (WHERE outcome <> 'unobserved') OVER (
+            PARTITION BY cluster_uid, uid
+            ORDER BY synced_at, sync_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS observed_count
+    FROM placed
+)
 
 SELECT
-    *,
+    * EXCLUDE (observed_count),
+    min(synced_at) FILTER (WHERE outcome = 'unobserved') OVER (
+        PARTITION BY cluster_uid, uid, observed_count
+    ) AS unobserved_since,
     lag(source_position) OVER later AS previous_source_position,
     coalesce(source_position < lag(source_position) OVER later, false) AS is_step_back
-FROM placed
+FROM blocked
 WINDOW later AS (PARTITION BY cluster_uid, uid ORDER BY synced_at, sync_id)

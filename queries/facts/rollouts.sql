@@ -102,8 +102,7 @@ healed AS (
             health.since >= coalesce(followed.last_troubled_since, followed.started_at)
             AND (followed.replaced_at IS NULL OR health.since < followed.replaced_at)
         ) AS healthy_since,
-        bool_or(health.since < followed.started_at AND (health.until IS NULL OR health.until > followed.deployed_at))
-            AS is_steady,
+        bool_or(health.since < followed.started_at AND health.last_observed_at >= followed.deployed_at) AS is_steady,
         bool_or(
             health.since < followed.started_at
             AND health.last_observed_at >= followed.deployed_at + INTERVAL 10 SECOND
@@ -125,7 +124,7 @@ timed AS (
             WHEN followed.last_troubled_since IS NOT NULL THEN healed.healthy_since
             WHEN healed.is_steady_seen THEN followed.deployed_at
             WHEN healed.healthy_since IS NOT NULL THEN healed.healthy_since
-            WHEN healed.is_steady AND followed.observation_count > 0 THEN followed.deployed_at
+            WHEN healed.is_steady THEN followed.deployed_at
         END AS healthy_since,
         healed.restored_at
     FROM followed

@@ -72,8 +72,11 @@ code AS (
     UNION ALL
     SELECT
         environment, service, cluster_uid, uid, 'healthy', NULL, healthy_at,
-        CASE WHEN healthy_earliest_at < healthy_at THEN healthy_earliest_at END, source_position,
-        source_own_position, source_sha, revision, confidence, is_first_known
+        CASE
+            WHEN unobserved_since < healthy_at THEN unobserved_since
+            WHEN healthy_earliest_at < healthy_at THEN healthy_earliest_at
+        END,
+        source_position, source_own_position, source_sha, revision, confidence, is_first_known
     FROM rollout_releases
 ),
 
@@ -94,8 +97,11 @@ event AS (
     UNION ALL
     SELECT
         environment, service, cluster_uid, uid, 'healthy', NULL, healthy_at,
-        CASE WHEN healthy_earliest_at < healthy_at THEN healthy_earliest_at END, config_position, NULL, revision,
-        1, is_first_known, 'config'
+        CASE
+            WHEN unobserved_since < healthy_at THEN unobserved_since
+            WHEN healthy_earliest_at < healthy_at THEN healthy_earliest_at
+        END,
+        config_position, NULL, revision, 1, is_first_known, 'config'
     FROM rollout_releases
 ),
 
