@@ -52,6 +52,9 @@ _ENVIRONMENT = {
 _KEPT_VARIABLES = frozenset({"GIT_SSL_CAINFO", "GIT_SSL_CAPATH"})
 _READ_BYTES = 4 << 20
 _LONGEST_MESSAGE = 500
+# They fit into a pipe: git can take them all before anybody reads an answer.
+_QUESTIONS = 500
+_BROKEN = "git cat-file ended early; `git fsck` says what is wrong with the repository"
 _DENIED = re.compile(
     r"Authentication failed|could not read (?:Username|Password)|Permission denied|error: 40[13]|not found",
     re.IGNORECASE,
@@ -239,21 +242,34 @@ class Blobs:
         self._process.wait()
 
     def read(self, sha: str, max_bytes: int) -> Blob:
-        """Return the blob called `sha`; larger ones without their content.
+        """Return the blob called `sha`; a larger one without its content.
 
         Raises:
             SourceError: git gave no answer.
         """
-        try:
-            self._questions.write(f"{sha}\n".encode())
-            self._questions.flush()
-        except BrokenPipeError as error:
-            raise SourceError(
-                "git cat-file ended early; `git fsck` says what is wrong with the repository"
-            ) from error
+        [blob] = self.read_all([sha], max_bytes)
+        return blob
+
+    def read_all(self, shas: Sequence[str], max_bytes: int) -> Iterator[Blob]:
+        """Yield the blobs called `shas`, in their order; larger ones without their content.
+
+        Raises:
+            SourceError: git gave no answer.
+        """
+        for at in range(0, len(shas), _QUESTIONS):
+            asked = shas[at : at + _QUESTIONS]
+            try:
+                self._questions.write("".join(f"{sha}\n" for sha in asked).encode())
+                self._questions.flush()
+            except BrokenPipeError as error:
+                raise SourceError(_BROKEN) from error
+            for _ in asked:
+                yield self._answer(max_bytes)
+
+    def _answer(self, max_bytes: int) -> Blob:
         header = self._answers.readline().split()
         if not header:
-            raise SourceError("git cat-file ended early; `git fsck` says what is wrong with the repository")
+            raise SourceError(_BROKEN)
         if len(header) != len(("sha", "type", "size")):
             return Blob(None, 0)
         size = int(header[2])

@@ -7,6 +7,7 @@ commits that it brings. A file that cannot be read changes nothing; what it pinn
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from gitopslab.extract.git.command import Blob, Blobs, Git
@@ -17,6 +18,7 @@ from gitopslab.extract.pages import EXCERPT_BYTES
 from gitopslab.extract.run import Refusal
 
 _FILES_IN_MEMORY = 4096
+_COMMITS_AT_ONCE = 500
 
 
 class Touch(NamedTuple):
@@ -63,13 +65,19 @@ class PinHistory:
 
     def follow(self, commits: Iterable[Commit], changes: Mapping[str, Sequence[Change]]) -> Iterator[Touch]:
         """Yield what `commits`, oldest first, did to pin files; `changes` are those of each, by sha."""
-        for commit in commits:
-            for change in changes.get(commit.sha, ()):
-                if change.path in self._paths:
-                    yield self._touch(commit, change)
-                elif change.old_path and change.old_path in self._paths:
-                    gone = Change(commit.sha, "deleted", change.old_path, None, change.old_blob, None)
-                    yield self._touch(commit, gone)
+        window = iter(commits)
+        while some := list(islice(window, _COMMITS_AT_ONCE)):
+            self._read_ahead(change for commit in some for change in changes.get(commit.sha, ()))
+            for commit in some:
+                for change in changes.get(commit.sha, ()):
+                    yield from self._follow(commit, change)
+
+    def _follow(self, commit: Commit, change: Change) -> Iterator[Touch]:
+        if change.path in self._paths:
+            yield self._touch(commit, change)
+        elif change.old_path and change.old_path in self._paths:
+            gone = Change(commit.sha, "deleted", change.old_path, None, change.old_blob, None)
+            yield self._touch(commit, gone)
 
     def _touch(self, commit: Commit, change: Change) -> Touch:
         before, is_doubtful = self._before(commit, change)
@@ -121,10 +129,17 @@ class PinHistory:
         if blob is None:
             return NOTHING
         if (blob, path) not in self._parsed:
-            if len(self._parsed) >= _FILES_IN_MEMORY:
-                self._parsed.clear()
             self._parsed[blob, path] = self._parse(self._blobs.read(blob, MAX_BYTES), path)
         return self._parsed[blob, path]
+
+    def _read_ahead(self, changes: Iterable[Change]) -> None:
+        """Parse what many changes wrote; of what was parsed before, the last of each file is still needed."""
+        if len(self._parsed) > _FILES_IN_MEMORY:
+            self._parsed = dict(list(self._parsed.items())[-_COMMITS_AT_ONCE:])
+        wanted = dict.fromkeys((change.new_blob, change.path) for change in changes if change.new_blob)
+        keys = [(blob, path) for blob, path in wanted if (blob, path) not in self._parsed]
+        for key, blob in zip(keys, self._blobs.read_all([sha for sha, _ in keys], MAX_BYTES), strict=True):
+            self._parsed[key] = self._parse(blob, key[1])
 
     def _parse(self, blob: Blob, path: str) -> Pinned | Unreadable:
         if blob.content is None and blob.size_bytes:
