@@ -5,18 +5,26 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from threading import Thread
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gitopslab.clusters import connect
 from gitopslab.datasets import CHECKPOINTS, COVERAGE, EXTRACT_RUNS, OBJECT_VERSIONS, REJECTS
-from gitopslab.errors import NotServedError, SettingsError
+from gitopslab.errors import BusyError, NotServedError, SettingsError
+from gitopslab.extract.kubernetes.backoff import Backoff
 from gitopslab.extract.kubernetes.catalogue import Catalogue, chosen
+from gitopslab.extract.kubernetes.feed import Feed
+from gitopslab.extract.kubernetes.memory import Checkpoint
 from gitopslab.extract.kubernetes.session import ClusterWatch, Destination
 from gitopslab.extract.kubernetes.sweep import Sweep, sweep
+from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
 from gitopslab.resources import Resource
 
@@ -407,3 +415,46 @@ def test_a_run_says_when_it_ended(server, cluster, lake):
 
     noted = rows(lake, EXTRACT_RUNS, "extractor", "state", "landed_count")
     assert sorted(noted) == [("kubernetes", "finished", 1), ("kubernetes", "started", 0)]
+
+
+def test_a_day_is_a_run_of_its_own(lake):
+    now = [datetime(2026, 5, 1, 23, 59, tzinfo=UTC)]
+    with Feed(lake, Origin("kubernetes", "dev", "watch", "uid"), clock=lambda: now[0]) as feed:
+        feed.flush()
+        now[0] += timedelta(minutes=2)
+        feed.flush()
+        feed.flush()
+
+    noted = Counter(rows(lake, EXTRACT_RUNS, "run_id", "state"))
+    assert Counter(state for _, state in noted) == {"started": 2, "finished": 2}
+
+
+def test_a_feed_that_failed_notes_no_checkpoint(lake, tmp_path):
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    feed = Feed(lake, Origin("kubernetes", "dev", "watch", "uid"))
+    (tmp_path / "lake" / "raw" / "coverage").write_text("a file where a folder belongs")
+    feed.cover(
+        [
+            dict.fromkeys(("api_group", "resource", "state", "source", "message"), "x")
+            | {
+                "since": at,
+                "until": at,
+                "object_count": 0,
+            }
+        ]
+    )
+    feed.reached(("g", "r"), Checkpoint("1", at, None, at))
+
+    with pytest.raises(OSError), feed:  # noqa: PT011 - which one is up to the system
+        feed.flush()
+
+    assert rows(lake, CHECKPOINTS, "resource_version") == []
+
+
+@given(st.lists(st.floats(0, 100) | st.none(), max_size=20), st.integers())
+def test_waits_grow_to_a_minute_and_are_never_shorter_than_was_asked_for(asked, seed):
+    backoff = Backoff(Random(seed))  # noqa: S311 - chance that comes again
+    for number, seconds in enumerate(asked):
+        wait = backoff.next_seconds(BusyError("busy", seconds))
+        assert wait >= (seconds or 0)
+        assert min(0.5 * 2**number, 60) / 2 <= wait <= max(60, seconds or 0)
