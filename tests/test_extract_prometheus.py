@@ -151,7 +151,7 @@ def test_selectors_that_find_nothing_are_covered_all_the_same(lake):
         extract(server.url, lake, "a", "b", since=TEN)
 
     covered = landed(lake, "resource", "object_count", dataset=COVERAGE)
-    assert covered == [{"resource": name, "object_count": 0} for name in ("a", "b")]
+    assert {(row["resource"], row["object_count"]) for row in covered} == {("a", 0), ("b", 0)}
 
 
 def test_what_was_read_before_the_source_broke_off_is_landed(lake):
