@@ -40,6 +40,7 @@ class BuildResult:
         object_version_count: Object versions added in this build.
         unreadable_value_count: Values in the whole warehouse that did not fit their column.
         path: The warehouse.
+        is_unchanged: Whether there was nothing to do.
     """
 
     build_id: str
@@ -49,6 +50,7 @@ class BuildResult:
     object_version_count: int
     unreadable_value_count: int
     path: Path
+    is_unchanged: bool = False
 
     def __str__(self) -> str:
         unread = self.unreadable_value_count
@@ -57,8 +59,10 @@ class BuildResult:
             if unread
             else ""
         )
-        if not self.is_full and not self.file_count:
+        if self.is_unchanged:
             return f"{self.path}: up to date, build {self.build_id}{lost}"
+        if not self.is_full and not self.file_count:
+            return f"{self.path}: nothing new in the lake; facts decided anew, build {self.build_id}{lost}"
         kind = f"full build ({self.why_full})" if self.is_full else "incremental build"
         return (
             f"{self.path}: {kind} {self.build_id}, {self.object_version_count:,} new object versions"
@@ -102,7 +106,16 @@ def build(settings: Settings, *, full: bool = False, progress: Progress | None =
         work.sweep()
         why_full, published = ("asked for", None) if full else work.continues()
         if published and work.is_up_to_date(published):
-            return BuildResult(published.build_id, False, "", 0, 0, published.unreadable_value_count, path)  # noqa: FBT003
+            return BuildResult(
+                published.build_id,
+                is_full=False,
+                why_full="",
+                file_count=0,
+                object_version_count=0,
+                unreadable_value_count=published.unreadable_value_count,
+                path=path,
+                is_unchanged=True,
+            )
         result = work.run(published, why_full)
         os.replace(work.file, path)  # noqa: PTH105 - one atomic call, named for what it does
         return result
