@@ -14,6 +14,7 @@ from gitopslab.extract.run import Origin, Refusal
 from gitopslab.lake import Lake
 from gitopslab.metrics import observation, observed_platform, retention
 from gitopslab.metrics.observation import Kind, Observation
+from gitopslab.resources import EXTRACTED
 from gitopslab.warehouse import Warehouse, build
 from gitopslab.window import Window
 
@@ -295,9 +296,8 @@ def coverage_of(project, monkeypatch):
 def test_the_command_prints_what_can_be_trusted_then_kinds_by_clusters(coverage_of):
     out = coverage_of(*TIMES)
 
-    assert out.startswith(
-        "Of 34 kinds in 2 clusters, from 2026-05-01 00:00 to 2026-05-11 00:00 UTC: 1 was watched"
-    )
+    assert out.startswith(f"Of {2 * len(EXTRACTED)} kinds in 2 clusters, from 2026-05-01 00:00 to 2026-05-11")
+    assert " UTC: 1 was watched without a break" in out
     assert "watched but for 2 d, 1 break" in out
     assert "410 Gone" in out
     assert "hub: no answer from the API server" in out
@@ -328,7 +328,7 @@ def test_the_page_says_the_same_and_holds_nothing_that_runs(project):
     page = run.page.read_text()
 
     assert expected.startswith("Of 4 kinds")
-    assert run.result["headline"].startswith("Of 34 kinds in 2 clusters")
+    assert run.result["headline"].startswith(f"Of {2 * len(EXTRACTED)} kinds in 2 clusters")
     assert run.result["headline"].rstrip(".") in page
     assert "Traceback" not in page
     assert "<script>alert" not in page

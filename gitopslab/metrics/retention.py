@@ -78,6 +78,8 @@ RETENTIONS = (
     Retention(
         "resourceflavors", "node labels that were changed and changed back", "git, where they are kept there"
     ),
+    Retention("deployments", "rollouts that began and ended between two looks"),
+    Retention("nodes", "nodes that came and went between two looks, and conditions meanwhile"),
     Retention("events", "events older than an hour (--event-ttl) at the time of a look"),
 )
 """By kind, in the order a change passes through them.
