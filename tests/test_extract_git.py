@@ -493,6 +493,29 @@ def test_a_path_without_a_repository_is_wrong_input_even_inside_one(lake, reposi
         land(lake, inner)
 
 
+def test_a_partial_clone_is_refused(lake, repository, tmp_path):
+    repository.commit(a="1")
+    repository.git("config", "uploadpack.allowFilter", "true")
+    partial = Repository.__new__(Repository)
+    partial.folder = tmp_path / "partial"
+    address = f"file://{repository.folder}"
+    repository.git("clone", "-q", "--no-checkout", "--filter=blob:none", address, str(partial.folder))
+
+    with pytest.raises(UsageError, match="a partial clone lacks what files hold; clone without --filter"):
+        land(lake, partial)
+
+
+def test_a_linked_working_tree_is_a_clone_like_others(lake, repository, tmp_path):
+    sha = repository.commit(a="1")
+    linked = Repository.__new__(Repository)
+    linked.folder = tmp_path / "linked"
+    repository.git("worktree", "add", "-q", str(linked.folder), "-b", "topic")
+
+    land(lake, linked)
+
+    assert rows(lake, datasets.COMMITS, "sha") == [sha]
+
+
 def test_without_git_it_says_what_to_install(lake, repository, monkeypatch):
     monkeypatch.setenv("PATH", "")
 

@@ -141,18 +141,18 @@ def committed_at(git: Git, chosen: Sequence[str]) -> dict[str, datetime | None]:
     return found
 
 
-def changes(git: Git, chosen: Sequence[str], *, is_partial: bool) -> Iterator[Change]:
+def changes(git: Git, chosen: Sequence[str], *, moved_as_it_was: bool = False) -> Iterator[Change]:
     """Yield the files that `chosen` commits changed, commit after commit; a merge beside its first parent.
 
-    A file that was moved and changed is recognised while half of it is the same; in a partial clone, which
-    lacks the contents to compare, only one that was moved as it is.
+    A file that was moved and changed is recognised while half of it is the same, or, if `moved_as_it_was`,
+    only one that was not changed.
 
     Raises:
         SourceError: The repository cannot be read.
     """
     arguments = (
         "diff-tree", "--stdin", "-r", "-z", "--root", "--raw", "--no-abbrev", "--diff-merges=first-parent",
-        "--no-ext-diff", "--no-textconv", "--no-relative", "-M100%" if is_partial else "-M",
+        "--no-ext-diff", "--no-textconv", "--no-relative", "-M100%" if moved_as_it_was else "-M",
     )  # fmt: skip
     sha = ""
     waiting: list[str] = []

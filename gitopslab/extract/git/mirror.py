@@ -53,6 +53,16 @@ def _check(git: Git, path: str) -> None:
         git.run("rev-parse", "--git-dir")
     except SourceError as error:
         raise UsageError(f"{path}: repository {git.name}: no clone or bare mirror is there") from error
+    if _is_partial(git):
+        what = f"{path}: repository {git.name}: a partial clone lacks what files hold"
+        raise UsageError(f"{what}; clone without --filter, or give a url instead of the path")
+
+
+def _is_partial(git: Git) -> bool:
+    try:
+        return bool(git.run("config", "--get-regexp", r"^remote\..*\.promisor$"))
+    except SourceError:
+        return False
 
 
 def _transports(repository: Repository) -> tuple[str, ...]:

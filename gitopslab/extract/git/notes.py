@@ -40,7 +40,7 @@ def read(
         SourceError: The repository cannot be read.
     """
     by_commit: dict[str, dict[str, tuple[str | None, str | None]]] = {}
-    for change in history.changes(git, chosen, is_partial=True):
+    for change in history.changes(git, chosen, moved_as_it_was=True):
         notes = by_commit.setdefault(change.sha, {})
         for path, old, new in _sides(change):
             was = notes.get(path, (None, None))

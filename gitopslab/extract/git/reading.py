@@ -72,7 +72,7 @@ class _Reading:
             "repository": pa.scalar(self.repository.name, pa.string()),
             "observed_at": pa.scalar(asked.observed_at, TIME),
         }
-        self.boundaries, self.is_partial = _shallow(git), _is_partial(git)
+        self.boundaries = _shallow(git)
         self.read_now: frozenset[str] = frozenset()
         self.pin_paths = PinPaths(self.repository.name, self.repository.pins)
 
@@ -117,12 +117,12 @@ class _Reading:
         for batch in _batches(chosen):
             self._commit_rows(batch)
             whole = [sha for sha in batch if sha not in self.boundaries]
-            changes = list(history.changes(self.git, whole, is_partial=self.is_partial))
+            changes = list(history.changes(self.git, whole))
             for rows in history.change_rows(changes, self.own):
                 self.landing.add(datasets.CHANGED_PATHS, rows)
             pin_changes |= self._of_pins(changes)
             self._metadata(changes, blobs)
-            if self.repository.role == "source" and not self.is_partial:
+            if self.repository.role == "source":
                 found = patch_ids.read(self.git, whole)
                 self._add(datasets.PATCH_IDS, [{"sha": s, "patch_id": p} for s, p in found.items()])
             self.progress(len(batch), len(chosen))
@@ -215,7 +215,7 @@ class _Reading:
 
     def _pin_changes(self, shas: Iterable[str]) -> dict[str, list[Change]]:
         chosen = [sha for sha in shas if sha not in self.boundaries]
-        return self._of_pins(history.changes(self.git, chosen, is_partial=self.is_partial)) if chosen else {}
+        return self._of_pins(history.changes(self.git, chosen)) if chosen else {}
 
     def _of_pins(self, changes: Iterable[Change]) -> dict[str, list[Change]]:
         found: dict[str, list[Change]] = defaultdict(list)
@@ -322,14 +322,6 @@ def _shallow(git: Git) -> frozenset[str]:
     """Return the commits whose parents a shallow clone lacks."""
     file = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "shallow").rstrip("\n"))
     return frozenset(file.read_text(encoding="ascii").split()) if file.is_file() else frozenset()
-
-
-def _is_partial(git: Git) -> bool:
-    """Whether the clone left out contents, which git would fetch when they are asked for."""
-    try:
-        return bool(git.text("config", "--local", "--get-regexp", r"^remote\..*\.promisor$"))
-    except SourceError:
-        return False
 
 
 def _contains(git: Git, tip: str, sha: str) -> bool:
