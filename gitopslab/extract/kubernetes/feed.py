@@ -144,6 +144,17 @@ class Feed:
                 self._runs.close()
                 self._open()
 
+    def settle(self) -> None:
+        """Return when all that was added is durable, for a reflector that is about to read it.
+
+        Raises:
+            FeedClosedError: It could not be written.
+        """
+        try:
+            self.flush()
+        except (GitOpsLabError, OSError) as error:
+            raise FeedClosedError from error
+
     def _check(self) -> None:
         if self._is_closed or self._failure:
             raise FeedClosedError

@@ -78,7 +78,7 @@ class Intake:
 
     def _take_gone(self, gone: list[tuple[str, Present]], at: datetime, resource_version: str) -> None:
         # The lake has the last state of each, which is what a DELETED event carries too.
-        self.feed.flush()
+        self.feed.settle()
         versions = [(uid, there.resource_version) for uid, there in gone]
         bodies = last_bodies(self.feed.lake, self.feed.origin.cluster, versions)
         deletions = []
