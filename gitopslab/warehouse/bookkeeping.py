@@ -81,7 +81,7 @@ TABLES = {
         "Services in gitopslab.toml: one row a service.", ("service",), "service VARCHAR, repository VARCHAR"
     ),
     "configured_service_pattern": KeptTable(
-        "What belongs to a service: one row a pattern on a name of kind application, pipeline or image.",
+        "What belongs to a service: one row a pattern on a name of kind application, pipeline, image or path.",
         ("service", "kind", "pattern"),
         "service VARCHAR, kind VARCHAR, pattern VARCHAR",
     ),
@@ -89,6 +89,11 @@ TABLES = {
         "Repositories in gitopslab.toml: one row a repository.",
         ("repository",),
         "repository VARCHAR, url VARCHAR, role VARCHAR",
+    ),
+    "configured_database": KeptTable(
+        "Databases in gitopslab.toml: one row a database.",
+        ("database",),
+        "database VARCHAR, cluster VARCHAR",
     ),
 }
 
@@ -128,10 +133,12 @@ def configure(connection: database.Connection, settings: Settings) -> None:
                 ("application", s.applications),
                 ("pipeline", s.pipelines),
                 ("image", s.images),
+                ("path", s.paths),
             )
             for glob in dict.fromkeys(globs)
         ],
         "configured_repository": [(r.name, r.url, r.role) for r in settings.repositories],
+        "configured_database": [(d.name, d.cluster or None) for d in settings.databases],
     }
     for name, values in rows.items():
         connection.execute(f"DELETE FROM {name}")

@@ -25,7 +25,7 @@ from gitopslab.warehouse import bookkeeping
 from gitopslab.warehouse.objects import ObjectAdder
 from gitopslab.warehouse.schema import Progress, create_tables, decide
 
-_DECIDING = {"clusters", "lanes", "environments", "services", "repositories"}
+_DECIDING = {"clusters", "lanes", "environments", "services", "repositories", "databases"}
 
 
 @dataclass(frozen=True)
