@@ -143,7 +143,14 @@ def test_prometheus_own_parser_finds_the_histogram_whole(tmp_path):
     metrics = Metrics()
     metrics.observe(KUEUE_ADMISSION_WAIT, 7, *FAST)
 
-    # one scrape: with a second one it drops buckets, which it takes for the first one's
-    (family,) = parser.text_string_to_metric_families(scraped(tmp_path, metrics, MARCH_2))
-    assert family.type == "histogram"
-    assert len(family.samples) == 15 + 2
+    head, _, rest = scraped(tmp_path, metrics, MARCH_2, MARCH_2 + 60).partition(
+        "kueue_admission_wait_time_seconds_b"
+    )
+    for time in (MARCH_2, MARCH_2 + 60):
+        # of two scrapes in one text it drops the buckets of the second, which it takes for the first one's
+        lines = f"kueue_admission_wait_time_seconds_b{rest}".splitlines(keepends=True)
+        scrape = "".join(line for line in lines if line.endswith(f" {int(time)}\n"))
+        (family,) = parser.text_string_to_metric_families(f"{head.rpartition('# HELP')[0]}{scrape}# EOF\n")
+        assert family.type == "histogram"
+        assert len(family.samples) == 15 + 2
+        assert {float(sample.timestamp) for sample in family.samples} == {time}

@@ -3,7 +3,9 @@
 `Metrics` is what a controller counts, and starts again from nothing when it restarts; `MetricsLog` takes
 the samples of its scrapes and writes one file a day, `<folder>/<date>.openmetrics.zst`, in which a
 family's samples stand together and those of a series in order of time, as the format asks. `promtool tsdb
-create-blocks-from openmetrics` reads such a file.
+create-blocks-from openmetrics` reads such a file. prometheus_client's parser reads gauges and counters of
+it, but buckets of the first scrape only: it takes those of later ones for repetitions. Where buckets matter,
+give it the lines of one scrape at a time.
 """
 
 from bisect import bisect_left
@@ -16,7 +18,7 @@ from typing import NamedTuple, Self
 
 import zstandard
 
-from gitopslab.world.clock import stamp
+from gitopslab.world.clock import DAY, stamp
 from gitopslab.world.emit.families import Family
 
 
@@ -124,18 +126,20 @@ class MetricsLog:
         self._folder = folder
         self._date = ""
         self._day: dict[Family, dict[str, list[str]]] = {}
+        self._series: dict[tuple[str, str, tuple[str, ...]], tuple[str, list[str]]] = {}
+        self._until = -inf
 
     def add(self, sample: Sample) -> None:
         """Write a sample."""
-        date = stamp(sample.at)[:10]
-        if date != self._date:
+        if sample.at >= self._until:
             self._flush()
-            self._date = date
-        series = self._day.setdefault(sample.family, {})
-        # one key for a histogram's whole point, whose buckets, sum and count stay side by side
-        key = _text({name: value for name, value in sample.labels.items() if name != "le"})
-        name = f"{sample.family.name}{sample.suffix}{_text(sample.labels)}"
-        series.setdefault(key, []).append(f"{name} {_number(sample.value)} {_number(sample.at)}\n")
+            self._date, self._until = stamp(sample.at)[:10], (sample.at // DAY + 1) * DAY
+        key = (sample.family.name, sample.suffix, tuple(sample.labels.values()))
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = self._begin(sample)
+        name, lines = series
+        lines.append(f"{name} {_number(sample.value)} {_number(sample.at)}\n")
 
     def close(self) -> None:
         """Write the last day."""
@@ -149,6 +153,13 @@ class MetricsLog:
     ) -> None:
         self.close()
 
+    def _begin(self, sample: Sample) -> tuple[str, list[str]]:
+        """Return the name of a sample's series and its lines, which a histogram's whole point shares."""
+        family, labels = sample.family, sample.labels
+        point = _text({name: value for name, value in labels.items() if name != "le"})
+        lines = self._day.setdefault(family, {}).setdefault(point, [])
+        return f"{family.name}{sample.suffix}{_text(labels)}", lines
+
     def _flush(self) -> None:
         if not self._day:
             return
@@ -161,6 +172,7 @@ class MetricsLog:
                     stream.write("".join(lines).encode())
             stream.write(b"# EOF\n")
         self._day.clear()
+        self._series.clear()
 
 
 def _named(family: Family, labels: _Series) -> dict[str, str]:
