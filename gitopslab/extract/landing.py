@@ -239,7 +239,8 @@ class Landing(ExtractRun):
 class _Texts(local):
     """Memory for the bodies one thread writes, taken once: fresh pages cost more than the copying does.
 
-    An array lasts until its thread asks for the next one.
+    An array lasts until its thread asks for the next one; while something still holds the last one, the
+    next gets memory of its own.
     """
 
     def __init__(self) -> None:
@@ -249,8 +250,12 @@ class _Texts(local):
         """Return bodies as Arrow text, by one copy; whoever read them has checked that they are UTF-8."""
         ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
         offsets = np.concatenate(([0], ends)).astype(np.int32)
-        self._memory.seek(0)
-        self._memory.writelines(bodies)
+        try:
+            self._memory.seek(0)
+            self._memory.writelines(bodies)
+        except BufferError:
+            self._memory = BytesIO()
+            self._memory.writelines(bodies)
         texts = pa.py_buffer(self._memory.getbuffer())
         return pa.StringArray.from_buffers(len(bodies), pa.py_buffer(offsets), texts)
 

@@ -26,50 +26,113 @@
 WITH deploying AS (
     SELECT
         *,
+        row_number() OVER later AS rollout_number,
         lead(started_at) OVER later AS replaced_at,
         lead(is_rollback) OVER later AS is_rolled_back
     FROM syncs
     WHERE is_deployment IS DISTINCT FROM false
-    WINDOW later AS (PARTITION BY cluster_uid, uid ORDER BY deployed_at, sync_id)
+    WINDOW later AS (PARTITION BY cluster_uid, uid ORDER BY started_at, deployed_at, sync_id)
+),
+
+health AS (
+    SELECT
+        cluster_uid,
+        uid,
+        interval_number,
+        health_status,
+        since,
+        last_observed_at,
+        is_sync_unknown,
+        min(CASE WHEN health_status = 'Healthy' THEN since END) OVER (
+            PARTITION BY cluster_uid, uid
+            ORDER BY interval_number
+            ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+        ) AS next_healthy_since
+    FROM health_intervals
+),
+
+-- Everything that tells of one Application in the order of time, so that each row knows the rollout it falls into.
+line AS (
+    SELECT cluster_uid, uid, started_at AS happened_at, 1 AS place, rollout_number, CAST(NULL AS BIGINT) AS interval_number
+    FROM deploying
+    UNION ALL
+    SELECT cluster_uid, uid, since, 2, NULL, interval_number
+    FROM health
+    UNION ALL
+    SELECT cluster_uid, uid, observed_at, 3, NULL, NULL
+    FROM argocd_application
+),
+
+told AS (
+    SELECT
+        cluster_uid,
+        uid,
+        happened_at,
+        place,
+        interval_number AS own_interval_number,
+        max(rollout_number) OVER told_before AS rollout_number,
+        max(interval_number) OVER told_before AS interval_number
+    FROM line
+    WINDOW told_before AS (
+        PARTITION BY cluster_uid, uid ORDER BY happened_at, place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    )
 ),
 
 observed AS (
     SELECT
-        deploying.cluster_uid,
-        deploying.uid,
-        deploying.sync_id,
-        deploying.deployed_at,
+        told.cluster_uid,
+        told.uid,
+        told.rollout_number,
         count(*) AS observation_count,
-        max(version.observed_at) AS last_observed_at
-    FROM deploying
-    JOIN argocd_application AS version
-        ON version.cluster_uid = deploying.cluster_uid
-        AND version.uid = deploying.uid
-        AND version.observed_at >= deploying.deployed_at
-        AND (deploying.replaced_at IS NULL OR version.observed_at < deploying.replaced_at)
-    GROUP BY deploying.cluster_uid, deploying.uid, deploying.sync_id, deploying.deployed_at
+        max(told.happened_at) AS last_observed_at
+    FROM told
+    JOIN deploying
+        ON deploying.cluster_uid = told.cluster_uid
+        AND deploying.uid = told.uid
+        AND deploying.rollout_number = told.rollout_number
+        AND told.happened_at >= deploying.deployed_at
+    WHERE told.place = 3
+    GROUP BY told.cluster_uid, told.uid, told.rollout_number
+),
+
+standing AS (
+    SELECT
+        told.cluster_uid,
+        told.uid,
+        told.rollout_number,
+        health.health_status,
+        health.since,
+        health.last_observed_at,
+        health.is_sync_unknown
+    FROM told
+    JOIN health
+        ON health.cluster_uid = told.cluster_uid
+        AND health.uid = told.uid
+        AND health.interval_number = told.interval_number
+    WHERE told.place = 1
 ),
 
 troubled AS (
     SELECT
-        deploying.cluster_uid,
-        deploying.uid,
-        deploying.sync_id,
-        deploying.deployed_at,
+        told.cluster_uid,
+        told.uid,
+        told.rollout_number,
         max(health.since) FILTER (health.since <= deploying.deployed_at + INTERVAL 10 SECOND) AS last_troubled_since,
         min(health.since) FILTER (
-            health.health_status = 'Degraded' AND health.since >= deploying.started_at
+            health.health_status = 'Degraded' AND health.since <= deploying.deployed_at + INTERVAL 1 HOUR
         ) AS failed_at
-    FROM deploying
-    JOIN health_intervals AS health
-        ON health.cluster_uid = deploying.cluster_uid
-        AND health.uid = deploying.uid
-        AND health.health_status != 'Healthy'
+    FROM told
+    JOIN health
+        ON health.cluster_uid = told.cluster_uid
+        AND health.uid = told.uid
+        AND health.interval_number = told.own_interval_number
+        AND health.health_status <> 'Healthy'
         AND NOT health.is_sync_unknown
-        AND (health.until IS NULL OR health.until > deploying.started_at)
-        AND (deploying.replaced_at IS NULL OR health.since < deploying.replaced_at)
-        AND health.since <= deploying.deployed_at + INTERVAL 1 HOUR
-    GROUP BY deploying.cluster_uid, deploying.uid, deploying.sync_id, deploying.deployed_at
+    JOIN deploying
+        ON deploying.cluster_uid = told.cluster_uid
+        AND deploying.uid = told.uid
+        AND deploying.rollout_number = told.rollout_number
+    GROUP BY told.cluster_uid, told.uid, told.rollout_number
 ),
 
 followed AS (
@@ -77,44 +140,43 @@ followed AS (
         deploying.*,
         coalesce(observed.observation_count, 0) AS observation_count,
         observed.last_observed_at,
-        troubled.last_troubled_since,
-        troubled.failed_at
+        coalesce(
+            troubled.last_troubled_since,
+            CASE WHEN standing.health_status <> 'Healthy' AND NOT standing.is_sync_unknown THEN standing.since END
+        ) AS last_troubled_since,
+        troubled.failed_at,
+        standing.health_status = 'Healthy' AND standing.last_observed_at >= deploying.deployed_at AS is_steady,
+        standing.health_status = 'Healthy'
+        AND standing.last_observed_at >= deploying.deployed_at + INTERVAL 10 SECOND AS is_steady_seen
     FROM deploying
     LEFT JOIN observed
         ON observed.cluster_uid = deploying.cluster_uid
         AND observed.uid = deploying.uid
-        AND observed.sync_id = deploying.sync_id
-        AND observed.deployed_at = deploying.deployed_at
+        AND observed.rollout_number = deploying.rollout_number
+    LEFT JOIN standing
+        ON standing.cluster_uid = deploying.cluster_uid
+        AND standing.uid = deploying.uid
+        AND standing.rollout_number = deploying.rollout_number
     LEFT JOIN troubled
         ON troubled.cluster_uid = deploying.cluster_uid
         AND troubled.uid = deploying.uid
-        AND troubled.sync_id = deploying.sync_id
-        AND troubled.deployed_at = deploying.deployed_at
+        AND troubled.rollout_number = deploying.rollout_number
 ),
 
 healed AS (
-    SELECT
-        followed.cluster_uid,
-        followed.uid,
-        followed.sync_id,
-        followed.deployed_at,
-        min(health.since) FILTER (
-            health.since >= coalesce(followed.last_troubled_since, followed.started_at)
-            AND (followed.replaced_at IS NULL OR health.since < followed.replaced_at)
-        ) AS healthy_since,
-        bool_or(health.since < followed.started_at AND health.last_observed_at >= followed.deployed_at) AS is_steady,
-        bool_or(
-            health.since < followed.started_at
-            AND health.last_observed_at >= followed.deployed_at + INTERVAL 10 SECOND
-        ) AS is_steady_seen,
-        min(health.since) FILTER (health.since >= followed.failed_at) AS restored_at
-    FROM followed
-    JOIN health_intervals AS health
-        ON health.cluster_uid = followed.cluster_uid
-        AND health.uid = followed.uid
+    SELECT told.cluster_uid, told.uid, told.rollout_number, min(health.since) AS healthy_since
+    FROM told
+    JOIN health
+        ON health.cluster_uid = told.cluster_uid
+        AND health.uid = told.uid
+        AND health.interval_number = told.own_interval_number
         AND health.health_status = 'Healthy'
-        AND (health.until IS NULL OR health.until > followed.started_at)
-    GROUP BY followed.cluster_uid, followed.uid, followed.sync_id, followed.deployed_at
+    JOIN followed
+        ON followed.cluster_uid = told.cluster_uid
+        AND followed.uid = told.uid
+        AND followed.rollout_number = told.rollout_number
+        AND health.since >= coalesce(followed.last_troubled_since, followed.started_at)
+    GROUP BY told.cluster_uid, told.uid, told.rollout_number
 ),
 
 timed AS (
@@ -122,17 +184,21 @@ timed AS (
         followed.*,
         CASE
             WHEN followed.last_troubled_since IS NOT NULL THEN healed.healthy_since
-            WHEN healed.is_steady_seen THEN followed.deployed_at
+            WHEN followed.is_steady_seen THEN followed.deployed_at
             WHEN healed.healthy_since IS NOT NULL THEN healed.healthy_since
-            WHEN healed.is_steady THEN followed.deployed_at
+            WHEN followed.is_steady THEN followed.deployed_at
         END AS healthy_since,
-        healed.restored_at
+        failing.next_healthy_since AS restored_at
     FROM followed
     LEFT JOIN healed
         ON healed.cluster_uid = followed.cluster_uid
         AND healed.uid = followed.uid
-        AND healed.sync_id = followed.sync_id
-        AND healed.deployed_at = followed.deployed_at
+        AND healed.rollout_number = followed.rollout_number
+    LEFT JOIN health AS failing
+        ON failing.cluster_uid = followed.cluster_uid
+        AND failing.uid = followed.uid
+        AND failing.since = followed.failed_at
+        AND failing.health_status = 'Degraded'
 ),
 
 sighted AS (
