@@ -26,7 +26,7 @@ from gitopslab.world.capacity.layout import (
 from gitopslab.world.capacity.nodes import NodePool
 from gitopslab.world.capacity.objects import quantity
 from gitopslab.world.capacity.workloads import Job, Phase, Workload
-from gitopslab.world.clock import Clock
+from gitopslab.world.clock import HOUR, Clock
 from gitopslab.world.random import stream
 
 CRDS = Path(__file__).parents[1].parent / "shared" / "data" / "crds" / "kueue"
@@ -118,6 +118,17 @@ def test_a_workload_is_reserved_admitted_started_finished_and_deleted():
     ]
     [stay] = cluster.stays
     assert stay.reason == "Succeeded"
+
+
+def test_the_api_server_remembers_nothing_of_a_workload_that_is_gone():
+    cluster = Cluster(queue("fast", 4))
+    cluster.wait(60)
+    api = cluster.kueue._api
+    before = len(api._objects), len(api._dependents)
+    for number in range(20):
+        cluster.submit(f"w{number}", "fast", 1)
+    cluster.wait(20 * HOUR)
+    assert (len(api._objects), len(api._dependents)) == before
 
 
 def test_a_workload_that_does_not_fit_says_what_is_missing_and_goes_when_there_is_room():
