@@ -216,6 +216,17 @@ def test_an_event_whose_transaction_ended_late_is_found_within_the_overlap(appli
     assert {key for (key,) in application.landed(EVENTS, "event_id")} == {"quick", "slow", "lost"}
 
 
+def test_reading_back_to_a_day_leaves_no_hole_after_the_last_run(application):
+    application.sql(event("old", updated_at="2026-03-01 12:00"))
+    application.land()
+    application.sql(
+        event("between", updated_at="2026-03-05 12:00") + event("new", updated_at="2026-03-09 12:00")
+    )
+    application.land(since=datetime(2026, 3, 8, tzinfo=UTC))
+
+    assert {key for (key,) in application.landed(EVENTS, "event_id")} == {"old", "between", "new"}
+
+
 def test_an_event_of_the_future_hides_nothing_that_comes(application):
     application.sql(event("wrong clock", updated_at="2999-01-01") + event("endless", updated_at="infinity"))
     application.land()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from gitopslab import redaction
 from gitopslab.datasets import COVERAGE, EXTRACT_RUNS
 from gitopslab.datasets.dataset import Dataset, count, text, time
 from gitopslab.errors import LakeError, UnreachableError
@@ -127,3 +128,11 @@ def test_rows_that_are_told_apart_by_their_time_are_compared_with_those_of_their
         second.add(dated, other_day)
 
     assert (first.tally.landed_count, second.tally.landed_count, second.tally.known_count) == (2, 1, 2)
+
+
+def test_texts_are_redacted_together_as_each_would_be_alone():
+    texts = ["plain", None, "", "see https://me:hunter2@host/x", "password=hunter2", "ada@lovelace.example"]
+    together = redaction.redact_texts(pa.array(texts))
+
+    assert together.bodies.to_pylist() == [text and redaction.redact_text(text) for text in texts]
+    assert together.counts.to_pylist() == [0, 0, 0, 1, 1, 1]

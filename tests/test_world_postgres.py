@@ -1,13 +1,8 @@
 """The dump of the simulated application's database is loaded into a real Postgres with psql."""
 
 import json
-import os
-import pwd
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +19,8 @@ from gitopslab.world.emit.rows import (
     InstanceScore,
     Lease,
 )
+from tests import postgres_server
+from tests.postgres_server import PostgresServer
 
 MARCH_2 = 1_772_431_200.0  # 2026-03-02T06:00:00Z
 TIMES = {"created_at": MARCH_2, "updated_at": MARCH_2}
@@ -67,54 +64,23 @@ def lease(number: int, **fields) -> Lease:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Path]:
-    """Run a Postgres that listens on a socket in a folder of its own."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
-        Path(shutil.which("initdb") or "").parent
-    ]
-    if not (programs[-1] / "initdb").exists() or not shutil.which("psql"):
-        pytest.skip("no Postgres server on this machine")
-    user = _server_user()
-    folder = Path(tempfile.mkdtemp(prefix="gitopslab-postgres-"))
-    shutil.chown(folder, user)
-    data = folder / "data"
-    run = partial(subprocess.run, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    initdb = [programs[-1] / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]
-    run([*initdb, "--locale=C"])
-    options = f"-c listen_addresses='' -c fsync=off -c timezone=Asia/Tokyo -k {folder}"
-    control = [programs[-1] / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
-    run([*control, "-o", options, "start"])
-    yield folder
-    run([*control, "-m", "immediate", "stop"])
-    shutil.rmtree(folder)
-
-
-def _server_user() -> str:
-    if os.geteuid():
-        return pwd.getpwuid(os.geteuid()).pw_name
-    if not any(entry.pw_name == "postgres" for entry in pwd.getpwall()):
-        pytest.skip("Postgres does not run as root, and there is no user postgres")
-    return "postgres"
+def server() -> Iterator[PostgresServer]:
+    with postgres_server.running() as server:
+        yield server
 
 
 @pytest.fixture
-def load(server: Path, tmp_path: Path) -> Callable[..., Ask]:
+def load(server: PostgresServer, tmp_path: Path) -> Callable[..., Ask]:
     """Return a function that loads a dump of rows, and returns one that asks the database."""
-
-    def run(*arguments: str, database: str) -> str:
-        command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", server, "-U", "postgres", "-d", database]
-        return subprocess.run(
-            [*command, *arguments], check=True, capture_output=True, text=True
-        ).stdout.strip()
 
     def load(*rows: object) -> Ask:
         with PostgresDump(tmp_path / "dump.sql") as dump:
             for row in rows:
                 dump.add(row)
         name = f"loaded_{tmp_path.name}"[:60].lower()
-        run("-c", f'CREATE DATABASE "{name}"', database="postgres")
-        run("-f", str(tmp_path / "dump.sql"), database=name)
-        return lambda sql: run("-c", sql, database=name)
+        server.run("-c", f'CREATE DATABASE "{name}"', database="postgres")
+        server.run("-f", str(tmp_path / "dump.sql"), database=name)
+        return lambda sql: server.run("-c", sql, database=name)
 
     return load
 

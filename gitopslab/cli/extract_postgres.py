@@ -33,7 +33,7 @@ def postgres(
     """Land the benchmark plane, agent sessions and GitOps activity events of a Postgres database.
 
     Tables whose rows are overwritten are compared whole at each run, and what differs lands as a new version.
-    Logs are read on from where the last run ended, or from --since. Only SELECT is sent, in a read-only
+    Logs are read on from where the last run ended, or back to --since. Only SELECT is sent, in a read-only
     transaction. The connection string comes from the environment variable that gitopslab.toml names.
     """
     from datetime import UTC, datetime

@@ -45,7 +45,7 @@ class Reading(NamedTuple):
 
     Attributes:
         overlap: How far before the end of the last run: a row is stamped before its transaction ends.
-        since: From then, in place of that.
+        since: From then, if that is earlier, or nothing was read yet.
     """
 
     overlap: timedelta
@@ -108,11 +108,12 @@ def land(
 
 
 def _floor(landing: RowLanding, live: LiveTable, reading: Reading) -> datetime | None:
-    """Return the time from which a log is read; None for all of it."""
-    if reading.since:
-        return reading.since
+    """Return the time from which a log is read; None for all of it.
+
+    It is never after the end of the last run: what lies between would be missed for good.
+    """
     reached = cursors.reached(landing.lake, landing.origin.cluster, landing.origin.how, live.table.name)
-    return reached and reached - reading.overlap
+    return min(filter(None, (reached and reached - reading.overlap, reading.since)), default=None)
 
 
 def _written_since(live: LiveTable, floor: datetime | None) -> tuple[str, ...]:
