@@ -39,7 +39,13 @@ def truth(tmp_path):
     folder = tmp_path / "truth"
     folder.mkdir()
     rows = [
-        {"environment": "dev", "service": "web", "sync_revision": revision, "synced_at": at(second)}
+        {
+            "change_id": revision,
+            "environment": "dev",
+            "service": "web",
+            "sync_revision": revision,
+            "synced_at": at(second),
+        }
         for revision, second in (("a", 10), ("b", 20), ("c", 30))
     ]
     pq.write_table(
