@@ -52,6 +52,7 @@ bench: install ## Measure landing beside DuckDB's own speed and dlt's, and memor
 	$(BIN)/python tests/benchmarks/landing.py
 	$(BIN)/python -m tests.benchmarks.memory
 	$(BIN)/python -m tests.benchmarks.reflector
+	$(BIN)/python -m tests.benchmarks.stitching
 
 .PHONY: lab
 lab: install ## Install JupyterLab too, and open the notebooks in it

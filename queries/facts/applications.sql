@@ -86,7 +86,7 @@ SELECT
     placed.history_count,
     placed.revision_history_limit,
     placed.created_at,
-    placed.event_type = 'DELETED' OR placed.deleted_at IS NOT NULL AS is_deleted,
+    coalesce(placed.event_type = 'DELETED', false) OR placed.deleted_at IS NOT NULL AS is_deleted,
     seen.first_observed_at,
     placed.observed_at AS last_observed_at,
     seen.version_count

@@ -46,52 +46,108 @@ instance AS (
     GROUP BY environment, service
 ),
 
+-- Every position at which something changes for a service, numbered: changes between two of them pass all stages
+-- together, so passing is reckoned once for each such stretch.
+edge AS (
+    SELECT service, position, row_number() OVER (PARTITION BY service ORDER BY position) AS edge_number
+    FROM (
+        SELECT service, after_position AS position FROM stage_passages WHERE kind = 'code'
+        UNION
+        SELECT service, to_position FROM stage_passages WHERE kind = 'code'
+        UNION
+        SELECT service, source_position FROM rollout_releases WHERE is_step_back
+        UNION
+        SELECT service, previous_source_position FROM rollout_releases WHERE is_step_back
+    )
+),
+
+step AS (
+    SELECT
+        passage.* EXCLUDE (after_position, to_position, kind),
+        after_edge.edge_number AS after_number,
+        to_edge.edge_number AS to_number
+    FROM stage_passages AS passage
+    JOIN edge AS after_edge
+        ON after_edge.service = passage.service AND after_edge.position = passage.after_position
+    JOIN edge AS to_edge ON to_edge.service = passage.service AND to_edge.position = passage.to_position
+    WHERE passage.kind = 'code'
+),
+
+stepped AS (
+    SELECT *, unnest(generate_series(after_number + 1, to_number)) AS edge_number
+    FROM step
+),
+
+-- Changes and edges along the branch of their service: the first edge at or after a change.
+line AS (
+    SELECT service, position, edge_number FROM edge
+    UNION ALL
+    SELECT DISTINCT service, position, CAST(NULL AS BIGINT) FROM target WHERE kind = 'code'
+),
+
+stretch_of_position AS (
+    SELECT DISTINCT service, position, stretch_number
+    FROM (
+        SELECT
+            service,
+            position,
+            min(edge_number) OVER (
+                PARTITION BY service ORDER BY position DESC RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS stretch_number
+        FROM line
+    )
+),
+
+subject AS (
+    SELECT
+        target.*,
+        CASE
+            WHEN target.kind = 'code' THEN target.service || ' ' || stretch.stretch_number
+            ELSE target.sha || ' ' || target.service
+        END AS stretch
+    FROM target
+    LEFT JOIN stretch_of_position AS stretch
+        ON stretch.service = target.service AND stretch.position = target.position
+),
+
 held AS (
     SELECT
-        target.repository, target.sha, target.service, target.environment, step.stage, step.cluster_uid, step.uid,
-        step.began_at, step.happened_at, step.earliest_at, step.source_sha, step.evidence, step.confidence,
-        step.is_first_known
-    FROM target
-    JOIN stage_passages AS step
-        ON step.environment = target.environment
-        AND step.service = target.service
-        AND step.kind = 'code'
-        AND target.position > step.after_position
-        AND target.position <= step.to_position
-    WHERE target.kind = 'code'
+        environment.environment,
+        stepped.service,
+        stepped.service || ' ' || stepped.edge_number AS stretch,
+        stepped.stage,
+        stepped.cluster_uid,
+        stepped.uid,
+        stepped.began_at,
+        stepped.happened_at,
+        stepped.earliest_at,
+        stepped.source_sha,
+        stepped.evidence,
+        stepped.confidence,
+        stepped.is_first_known
+    FROM stepped
+    JOIN (SELECT DISTINCT environment, service FROM target WHERE kind = 'code') AS environment
+        ON environment.service = stepped.service
+        AND (stepped.environment = environment.environment OR stepped.stage = 'build')
     UNION ALL
     SELECT
-        target.repository, target.sha, target.service, target.environment, step.stage, step.cluster_uid, step.uid,
-        step.began_at, step.happened_at, step.earliest_at, step.source_sha, step.evidence, step.confidence,
-        step.is_first_known
-    FROM target
-    JOIN stage_passages AS step
-        ON step.stage = 'build'
-        AND step.service = target.service
-        AND target.position > step.after_position
-        AND target.position <= step.to_position
-    WHERE target.kind = 'code'
-    UNION ALL
-    SELECT
-        target.repository, target.sha, target.service, target.environment, step.stage, step.cluster_uid, step.uid,
-        step.began_at, step.happened_at, step.earliest_at, target.sha, step.evidence, step.confidence,
-        step.is_first_known
-    FROM target
-    JOIN stage_passages AS step
-        ON step.environment = target.environment
-        AND step.kind = 'config'
-        AND step.service IN ('', target.service)
-        AND target.position > step.after_position
-        AND target.position <= step.to_position
-    WHERE target.kind = 'config'
+        subject.environment, subject.service, subject.stretch, passage.stage, passage.cluster_uid, passage.uid,
+        passage.began_at, passage.happened_at, passage.earliest_at, subject.sha, passage.evidence,
+        passage.confidence, passage.is_first_known
+    FROM subject
+    JOIN stage_passages AS passage
+        ON passage.environment = subject.environment
+        AND passage.kind = 'config'
+        AND passage.service IN ('', subject.service)
+        AND subject.position > passage.after_position
+        AND subject.position <= passage.to_position
+    WHERE subject.kind = 'config'
 ),
 
 arrived AS (
     SELECT
-        repository,
-        sha,
-        service,
         environment,
+        stretch,
         min(happened_at) FILTER (stage = 'promote') AS promoted_at,
         min_by(evidence, happened_at) FILTER (stage = 'promote') AS promoted_revision,
         count(DISTINCT uid) FILTER (stage = 'sync') AS synced_count,
@@ -115,18 +171,16 @@ arrived AS (
         FROM held
         WHERE stage IN ('promote', 'sync', 'healthy')
         QUALIFY row_number() OVER (
-            PARTITION BY repository, sha, service, environment, stage, cluster_uid, uid ORDER BY happened_at, evidence
+            PARTITION BY environment, stretch, stage, cluster_uid, uid ORDER BY happened_at, evidence
         ) = 1
     )
-    GROUP BY repository, sha, service, environment
+    GROUP BY environment, stretch
 ),
 
 asked AS (
     SELECT
-        held.repository,
-        held.sha,
-        held.service,
         held.environment,
+        held.stretch,
         min(held.began_at) FILTER (held.stage = 'build') AS build_started_at,
         min(held.happened_at) FILTER (held.stage = 'build') AS built_at,
         min_by(held.evidence, held.happened_at) FILTER (held.stage = 'build') AS build_run,
@@ -137,50 +191,51 @@ asked AS (
         coalesce(bool_or(held.is_first_known) FILTER (held.stage IN ('pin', 'hydrate')), false) AS is_first_known,
         min(held.confidence) AS confidence
     FROM held
-    LEFT JOIN arrived
-        ON arrived.repository = held.repository
-        AND arrived.sha = held.sha
-        AND arrived.service = held.service
-        AND arrived.environment = held.environment
+    LEFT JOIN arrived ON arrived.environment = held.environment AND arrived.stretch = held.stretch
     WHERE
         held.stage = 'build'
         OR (
             held.stage IN ('pin', 'hydrate')
             AND held.happened_at <= coalesce(arrived.promoted_at, arrived.first_synced_at, held.happened_at)
         )
-    GROUP BY held.repository, held.sha, held.service, held.environment
+    GROUP BY held.environment, held.stretch
 ),
 
 back AS (
-    SELECT environment, service, synced_at, source_position, previous_source_position
-    FROM rollout_releases
-    WHERE is_step_back
+    SELECT
+        rollout.environment,
+        rollout.service,
+        rollout.synced_at,
+        unnest(generate_series(after_edge.edge_number + 1, to_edge.edge_number)) AS edge_number
+    FROM rollout_releases AS rollout
+    JOIN edge AS after_edge
+        ON after_edge.service = rollout.service AND after_edge.position = rollout.source_position
+    JOIN edge AS to_edge
+        ON to_edge.service = rollout.service AND to_edge.position = rollout.previous_source_position
+    WHERE rollout.is_step_back
 ),
 
 taken_away AS (
-    SELECT target.repository, target.sha, target.service, target.environment, min(back.synced_at) AS rolled_back_at
-    FROM target
-    JOIN back
-        ON back.environment = target.environment
-        AND back.service = target.service
-        AND target.position > back.source_position
-        AND target.position <= back.previous_source_position
-    WHERE target.kind = 'code'
-    GROUP BY target.repository, target.sha, target.service, target.environment
+    SELECT back.environment, back.service || ' ' || back.edge_number AS stretch, min(back.synced_at) AS rolled_back_at
+    FROM back
+    JOIN arrived
+        ON arrived.environment = back.environment AND arrived.stretch = back.service || ' ' || back.edge_number
+    WHERE back.synced_at > arrived.synced_at
+    GROUP BY back.environment, back.service, back.edge_number
 )
 
 SELECT
-    target.repository,
-    target.sha,
-    target.service,
-    target.environment,
+    subject.repository,
+    subject.sha,
+    subject.service,
+    subject.environment,
     environment.lane,
-    target.kind,
+    subject.kind,
     asked.build_started_at,
     asked.built_at,
     asked.build_run,
-    CASE target.kind WHEN 'config' THEN target.committed_at ELSE asked.pinned_at END AS pinned_at,
-    CASE target.kind WHEN 'config' THEN target.sha ELSE asked.config_sha END AS config_sha,
+    CASE subject.kind WHEN 'config' THEN subject.committed_at ELSE asked.pinned_at END AS pinned_at,
+    CASE subject.kind WHEN 'config' THEN subject.sha ELSE asked.config_sha END AS config_sha,
     asked.hydrated_at,
     asked.hydrated_revision,
     arrived.promoted_at,
@@ -202,22 +257,9 @@ SELECT
     taken_away.rolled_back_at,
     coalesce(asked.is_first_known, false) OR coalesce(arrived.is_first_known, false) AS is_first_seen,
     least(coalesce(asked.confidence, 1), coalesce(arrived.confidence, 1)) AS confidence
-FROM target
-LEFT JOIN asked
-    ON asked.repository = target.repository
-    AND asked.sha = target.sha
-    AND asked.service = target.service
-    AND asked.environment = target.environment
-LEFT JOIN arrived
-    ON arrived.repository = target.repository
-    AND arrived.sha = target.sha
-    AND arrived.service = target.service
-    AND arrived.environment = target.environment
-LEFT JOIN taken_away
-    ON taken_away.repository = target.repository
-    AND taken_away.sha = target.sha
-    AND taken_away.service = target.service
-    AND taken_away.environment = target.environment
-    AND taken_away.rolled_back_at > arrived.synced_at
-LEFT JOIN instance ON instance.environment = target.environment AND instance.service = target.service
-LEFT JOIN configured_environment AS environment ON environment.environment = target.environment
+FROM subject
+LEFT JOIN asked ON asked.environment = subject.environment AND asked.stretch = subject.stretch
+LEFT JOIN arrived ON arrived.environment = subject.environment AND arrived.stretch = subject.stretch
+LEFT JOIN taken_away ON taken_away.environment = subject.environment AND taken_away.stretch = subject.stretch
+LEFT JOIN instance ON instance.environment = subject.environment AND instance.service = subject.service
+LEFT JOIN configured_environment AS environment ON environment.environment = subject.environment

@@ -11,7 +11,7 @@
 -- `unobserved_since`: when the first of the rollouts right before it synced that nobody looked at: what they brought may
 -- have been healthy since then.
 
-WITH placed AS (
+WITH revised AS (
     SELECT
         rollout.environment,
         rollout.service,
@@ -29,7 +29,45 @@ WITH placed AS (
         rollout.is_first_known,
         revision.repository AS config_repository,
         revision.dry_sha,
-        revision.config_position,
+        revision.config_position
+    FROM rollouts AS rollout
+    LEFT JOIN environment_revisions AS revision
+        ON revision.environment = rollout.environment
+        AND revision.revision = rollout.revision
+        AND revision.stage IN ('promote', 'commit')
+        AND revision.rule <> 'note'
+),
+
+-- The releases and the revisions of one service along the config repository: the last release before a revision.
+line AS (
+    SELECT environment, service, config_repository, config_position, config_position AS release_position
+    FROM environment_releases
+    UNION ALL
+    SELECT DISTINCT environment, service, config_repository, config_position, CAST(NULL AS BIGINT)
+    FROM revised
+    WHERE config_position IS NOT NULL
+),
+
+in_force AS (
+    SELECT DISTINCT environment, service, config_repository, config_position, release_position
+    FROM (
+        SELECT
+            environment,
+            service,
+            config_repository,
+            config_position,
+            max(release_position) OVER (
+                PARTITION BY environment, service, config_repository
+                ORDER BY config_position
+                RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS release_position
+        FROM line
+    )
+),
+
+placed AS (
+    SELECT
+        revised.*,
         release.config_sha,
         release.image_name,
         release.tag,
@@ -39,20 +77,18 @@ WITH placed AS (
         release.source_position,
         release.source_own_position,
         release.confidence
-    FROM rollouts AS rollout
-    LEFT JOIN environment_revisions AS revision
-        ON revision.environment = rollout.environment
-        AND revision.revision = rollout.revision
-        AND revision.stage IN ('promote', 'commit')
-        AND revision.rule <> 'note'
+    FROM revised
+    LEFT JOIN in_force
+        ON in_force.environment = revised.environment
+        AND in_force.service = revised.service
+        AND in_force.config_repository = revised.config_repository
+        AND in_force.config_position = revised.config_position
     LEFT JOIN environment_releases AS release
-        ON release.environment = rollout.environment
-        AND release.service = rollout.service
-        AND release.config_repository = revision.repository
-        AND release.config_position <= revision.config_position
-        AND (release.until_config_position IS NULL OR release.until_config_position > revision.config_position)
-)
-,
+        ON release.environment = revised.environment
+        AND release.service = revised.service
+        AND release.config_repository = revised.config_repository
+        AND release.config_position = in_force.release_position
+),
 
 blocked AS (
     SELECT

@@ -1,6 +1,6 @@
 -- Stage passages: one row each time that a service got further in an environment, stage by stage.
 --
--- grain: environment, service, cluster_uid, uid, stage, kind, happened_at, to_position
+-- grain: environment, service, cluster_uid, uid, stage, kind, happened_at, to_position, after_position
 -- reads: environment_releases, environment_revisions, rollout_releases, release_builds
 -- params:
 --
@@ -8,12 +8,12 @@
 -- source repository's branch, for `config` on the config repository's.
 -- Builds, promotions, syncs and health are steps only where the service got further than it ever was: a change passes
 -- with the first that holds it. Pins and hydrations ask for something, and what is asked for may be taken back
--- before it is there: each time that more is asked for than just before is a step, so one change may have several.
+-- before it is there, and asked for again: `is_again` steps hold changes that an earlier one held.
 -- `sync` and `healthy` are of one Application each (`cluster_uid`, `uid`); elsewhere both are empty. Builds are
 -- of no environment, and config commits are hydrated and promoted for all services of one: empty again.
 -- `began_at` is the start of a build or sync. `earliest_at` is there where the time is known only to lie between it
 -- and `happened_at`. `is_first_known`: it had happened before anybody looked, so its time says nothing.
--- A commit built beside the branch brings the change at its own place by itself: a step of one position.
+-- A commit built beside the branch brings the change at its own place by itself: a step of one position, `is_again` too.
 
 WITH hydrated AS (
     SELECT
@@ -25,6 +25,35 @@ WITH hydrated AS (
         ), 0) AS after_config_position
     FROM environment_revisions
     WHERE stage IN ('hydrate', 'promote')
+),
+
+-- Releases and revisions along the config repository: the first revision that holds a release.
+line AS (
+    SELECT environment, stage, repository, config_position, config_position AS revision_position
+    FROM hydrated
+    WHERE config_position > after_config_position
+    UNION ALL
+    SELECT DISTINCT release.environment, stage.stage, release.config_repository, release.config_position, CAST(NULL AS BIGINT)
+    FROM environment_releases AS release
+    CROSS JOIN (SELECT 'hydrate' AS stage UNION ALL SELECT 'promote') AS stage
+),
+
+held AS (
+    SELECT DISTINCT environment, stage, repository, config_position, revision_position
+    FROM (
+        SELECT
+            environment,
+            stage,
+            repository,
+            config_position,
+            min(revision_position) OVER (
+                PARTITION BY environment, stage, repository
+                ORDER BY config_position DESC
+                RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS revision_position
+        FROM line
+    )
+    WHERE revision_position IS NOT NULL
 ),
 
 revised AS (
@@ -40,12 +69,17 @@ revised AS (
         release.confidence,
         hydrated.after_config_position = 0 AND release.is_first_seen AS is_first_known
     FROM environment_releases AS release
+    JOIN held
+        ON held.environment = release.environment
+        AND held.repository = release.config_repository
+        AND held.config_position = release.config_position
     JOIN hydrated
-        ON hydrated.environment = release.environment
-        AND hydrated.repository = release.config_repository
-        AND release.config_position > hydrated.after_config_position
-        AND release.config_position <= hydrated.config_position
-        AND (release.until_config_position IS NULL OR release.until_config_position > hydrated.config_position)
+        ON hydrated.environment = held.environment
+        AND hydrated.stage = held.stage
+        AND hydrated.repository = held.repository
+        AND hydrated.config_position = held.revision_position
+        AND hydrated.config_position > hydrated.after_config_position
+    WHERE release.until_config_position IS NULL OR release.until_config_position > hydrated.config_position
 ),
 
 code AS (
@@ -108,12 +142,8 @@ event AS (
 placed AS (
     SELECT
         *,
-        CASE
-            WHEN kind = 'code' AND stage IN ('pin', 'hydrate') THEN lag(source_position) OVER earlier
-            ELSE max(source_position) OVER (
-                earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-            )
-        END AS after_position
+        coalesce(max(source_position) OVER (earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS after_position,
+        coalesce(lag(source_position) OVER earlier, 0) AS last_position
     FROM event
     WHERE source_position IS NOT NULL AND happened_at IS NOT NULL
     WINDOW earlier AS (
@@ -129,7 +159,8 @@ SELECT
     uid,
     stage,
     kind,
-    coalesce(after_position, 0) AS after_position,
+    false AS is_again,
+    after_position,
     source_position AS to_position,
     began_at,
     happened_at,
@@ -139,10 +170,17 @@ SELECT
     confidence,
     is_first_known
 FROM placed
-WHERE source_position > coalesce(after_position, 0)
+WHERE source_position > after_position
 UNION ALL
 SELECT
-    environment, service, cluster_uid, uid, stage, 'code', source_own_position - 1, source_own_position, began_at,
+    environment, service, cluster_uid, uid, stage, kind, true, last_position,
+    least(source_position, after_position), began_at, happened_at, earliest_at, source_sha, evidence, confidence,
+    is_first_known
+FROM placed
+WHERE kind = 'code' AND stage IN ('pin', 'hydrate') AND last_position < least(source_position, after_position)
+UNION ALL
+SELECT
+    environment, service, cluster_uid, uid, stage, 'code', true, source_own_position - 1, source_own_position, began_at,
     happened_at, earliest_at, source_sha, evidence, confidence, is_first_known
 FROM code
 WHERE source_own_position IS NOT NULL AND happened_at IS NOT NULL
