@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gitopslab.capacity.cohort_tree import Quota
 from gitopslab.checks.crds import schemas_from_directory
 from gitopslab.checks.schema import drift
 from gitopslab.world.apiserver import ApiServer
 from gitopslab.world.capacity import objects
-from gitopslab.world.capacity.cohort_tree import Quota
 from gitopslab.world.capacity.kueue import Kueue
 from gitopslab.world.capacity.layout import (
     NOTHING,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import inf
 
-from gitopslab.world.capacity.cohort_tree import CohortTree
+from gitopslab.capacity.cohort_tree import CohortTree
 from gitopslab.world.capacity.concurrency import (
     Concurrency,
     Limits,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 
+from gitopslab.capacity.cohort_tree import Quota
 from gitopslab.quantity import parse_quantity
-from gitopslab.world.capacity.cohort_tree import Quota
 
 Amounts = Mapping[str, Decimal]
 """An amount of each resource, by the resource's name: CPU in cores, memory in bytes."""

@@ -5,8 +5,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from gitopslab.capacity.cohort_tree import Quota
 from gitopslab.world.apiserver import Object
-from gitopslab.world.capacity.cohort_tree import Quota
 from gitopslab.world.capacity.layout import Amounts, Container, PodShape, QueueLayout
 from gitopslab.world.random import hexadecimal
 

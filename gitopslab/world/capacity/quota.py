@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from gitopslab.world.capacity.cohort_tree import CohortTree, Quota
+from gitopslab.capacity.cohort_tree import CohortTree, Quota
 from gitopslab.world.capacity.layout import Amounts, QueueLayout
 from gitopslab.world.capacity.objects import quantity
 

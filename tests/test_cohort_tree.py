@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from gitopslab.capacity.cohort_tree import CohortTree, Quota
 from gitopslab.errors import UsageError
-from gitopslab.world.capacity.cohort_tree import CohortTree, Quota
 
 ORACLE = Path(__file__).parents[1].parent / "shared" / "data" / "oracles" / "kueue_capacity_oracle.json"
 
