@@ -7,7 +7,7 @@
 -- Scalars stay text here; the typed queries cast them, so that a value that does not fit is counted.
 -- v1beta1 says `priorityClassName` and `accumulatedPastExexcutionTimeSeconds` (misspelt so) where v1beta2 says
 -- `priorityClassRef` and `accumulatedPastExecutionTimeSeconds`.
--- Of a pod template only what asks for resources is read; of an assignment not its nodes (`topologyAssignment`).
+-- Of a pod template only its labels and what asks for resources are read; of an assignment not its nodes (`topologyAssignment`).
 
 SELECT version.*, from_json(version.body, '{
     "metadata": {
@@ -22,7 +22,7 @@ SELECT version.*, from_json(version.body, '{
         "podSets": [{
             "name": "VARCHAR", "count": "VARCHAR", "minCount": "VARCHAR",
             "topologyRequest": {"required": "VARCHAR", "preferred": "VARCHAR"},
-            "template": {"spec": {
+            "template": {"metadata": {"labels": "MAP(VARCHAR, VARCHAR)"}, "spec": {
                 "overhead": "MAP(VARCHAR, VARCHAR)",
                 "resources": {"requests": "MAP(VARCHAR, VARCHAR)", "limits": "MAP(VARCHAR, VARCHAR)"},
                 "containers": [{

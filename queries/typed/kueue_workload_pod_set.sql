@@ -6,7 +6,8 @@
 --
 -- `pod_count` is what the job asks for; where `minimum_pod_count` is there, fewer may be admitted: the number
 -- admitted is in kueue_workload_assignment. `reclaimable_pod_count` pods are done and give their quota back
--- before the Workload ends; Go leaves it out when it is zero.
+-- before the Workload ends; Go leaves it out when it is zero. `pod_labels` are the template's: what a job is for
+-- (a benchmark run, a session) stands there, and not on the Workload.
 
 SELECT
     cluster,
@@ -22,7 +23,8 @@ SELECT
     TRY_CAST(coalesce(reclaimable.count, '0') AS BIGINT) AS reclaimable_pod_count,
     pod_set.topologyRequest.required AS required_topology,
     pod_set.topologyRequest.preferred AS preferred_topology,
-    len(pod_set.template.spec.containers) AS container_count
+    len(pod_set.template.spec.containers) AS container_count,
+    pod_set.template.metadata.labels AS pod_labels
 FROM (
     SELECT *, list_filter(reclaimables, lambda r: r.name = pod_set.name)[1] AS reclaimable
     FROM (
