@@ -35,7 +35,7 @@ def run(*arguments: str) -> None:
 
 
 def links_above_nine_tenths(folder: Path) -> tuple[int, int]:
-    """Return how many pins are linked to a landed commit with a confidence above 0.9, and how many wrongly."""
+    """Return how many pins lead to a landed commit with a confidence above 0.9, and how many wrongly."""
     with Warehouse(folder / "data" / "gitopslab.duckdb") as lab:
         lab.read_also("truth_change", folder / "truth" / "change.parquet")
         [links] = lab.sql(
