@@ -6,12 +6,18 @@
 --
 -- `config_position` is the place of the dry commit that the revision was made from, `config_sha` the commit that pinned
 -- the image, which may be much older; `source_position` and `source_own_position` are of the commit that was built.
+-- Of an Application with several sources `revision` is the one that a landed config repository knows.
 -- NULL: the revision is of no landed commit, or of an image that no landed pin names.
 -- `previous_source_position` is of the rollout before; `is_step_back`: this one holds less.
 -- `unobserved_since`: when the first of the rollouts right before it synced that nobody looked at: what they brought may
 -- have been healthy since then.
 
-WITH revised AS (
+WITH sourced AS (
+    SELECT *, unnest(string_split(coalesce(revisions_text, ''), ',')) AS source_revision
+    FROM rollouts
+),
+
+revised AS (
     SELECT
         rollout.environment,
         rollout.service,
@@ -19,7 +25,7 @@ WITH revised AS (
         rollout.uid,
         rollout.application,
         rollout.sync_id,
-        rollout.revision,
+        coalesce(revision.revision, rollout.revision) AS revision,
         rollout.started_at,
         rollout.synced_at,
         rollout.healthy_earliest_at,
@@ -30,12 +36,16 @@ WITH revised AS (
         revision.repository AS config_repository,
         revision.dry_sha,
         revision.config_position
-    FROM rollouts AS rollout
+    FROM sourced AS rollout
     LEFT JOIN environment_revisions AS revision
         ON revision.environment = rollout.environment
-        AND revision.revision = rollout.revision
+        AND revision.revision = rollout.source_revision
         AND revision.stage IN ('promote', 'commit')
         AND revision.rule <> 'note'
+    QUALIFY row_number() OVER (
+        PARTITION BY rollout.cluster_uid, rollout.uid, rollout.sync_id, rollout.synced_at
+        ORDER BY revision.revision IS NULL, revision.repository, revision.revision
+    ) = 1
 ),
 
 -- The releases and the revisions of one service along the config repository: the last release before a revision.
