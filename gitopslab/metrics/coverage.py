@@ -68,7 +68,10 @@ def _looks(applications: RowDicts, window: Window, *, is_watched: bool) -> list[
         )
     if gaps := sum(row["gap_count"] for row in applications):
         said.append(f"The watch of Applications has {gaps:,} gaps.")
-    ended = min(row["last_observed_at"] for row in applications)
-    if ended < window.until - _STALE:
-        said.append(f"Applications were last seen {ended:%Y-%m-%d %H:%M} UTC; what came later is not here.")
+    said += [
+        f"Applications of {row['cluster']} were last seen {row['last_observed_at']:%Y-%m-%d %H:%M} UTC,"
+        " and what came later is not here."
+        for row in sorted(applications, key=lambda row: (row["last_observed_at"], row["cluster"]))
+        if row["last_observed_at"] < window.until - _STALE
+    ]
     return said

@@ -7,15 +7,24 @@ import numpy as np
 
 from gitopslab.metrics.definitions import Definition
 
-_QUANTILES = (0.5, 0.75, 0.9, 0.95)
-_FEWEST_FOR_INTERVAL = 5
+QUANTILES = (0.5, 0.75, 0.9, 0.95)
+FEWEST = 8
+"""Fewer durations than this have no estimate: they are shown one by one."""
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made: the seed that makes them the same again, and how many resamples."""
+
+    seed: int
+    samples: int = 2_000
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A quantile in seconds, with the interval that holds it at the level asked for.
 
-    `low` and `high` are None where there are too few durations to say (fewer than 5).
+    An end is None where the durations do not bound it: even the longest of them may lie below the quantile.
     """
 
     seconds: float
@@ -23,9 +32,16 @@ class Estimate:
     high: float | None
 
     def __str__(self) -> str:
-        if self.low is None or self.high is None:
-            return human(self.seconds)
-        return f"{human(self.seconds)} ({human(self.low)} to {human(self.high)})"
+        return f"{human(self.seconds)} ({self.interval})" if self.interval else human(self.seconds)
+
+    @property
+    def interval(self) -> str:
+        """The interval in words; empty where neither end is known."""
+        if self.low is None:
+            return "" if self.high is None else f"up to {human(self.high)}"
+        return (
+            f"{human(self.low)} or more" if self.high is None else f"{human(self.low)} to {human(self.high)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -37,31 +53,44 @@ class DurationSummary:
         n: How many durations there are.
         unknown_count: How many things were seen whose duration is not known; they are in no quantile.
         level: Level of the intervals, such as 0.95.
-        quantiles: Estimates by quantile (0.5, 0.75, 0.9, 0.95); empty for no duration.
+        quantiles: Estimates by quantile (0.5, 0.75, 0.9, 0.95); empty for fewer than 8 durations, and None
+            where too many are open to say.
+        few: The durations themselves, ascending, where they are fewer than 8.
+        open_count: How many are not over yet; the quantiles count them for as long as they have lasted.
     """
 
     definition: Definition
     n: int
     unknown_count: int
     level: float
-    quantiles: dict[float, Estimate]
+    quantiles: dict[float, Estimate | None]
+    few: tuple[float, ...] = ()
+    open_count: int = 0
 
     def __str__(self) -> str:
-        subject = self.definition.subject
         without = f" Of {self.unknown_count:,} more the duration is not known." if self.unknown_count else ""
+        return f"{self._counted()}{without}"
+
+    def quantile(self, share: float) -> Estimate | None:
+        """Return the estimate that `share` of them take at most, if there is one."""
+        return self.quantiles.get(share)
+
+    def _counted(self) -> str:
+        subject = self.definition.subject
+        count = f"{self.n + self.open_count:,} {subject}"
+        if self.open_count:
+            count += f", {self.open_count:,} of them not over yet"
         if not self.n:
-            return f"No duration of {subject} is known.{without}"
+            return f"{count}: none is over." if self.open_count else f"No duration of {subject} is known."
+        if self.few:
+            return f"{count}, too few for an estimate: {', '.join(human(each) for each in self.few)}."
         half, most = self.quantiles[0.5], self.quantiles[0.9]
-        interval = (
-            f", {self.level:.0%} interval {human(half.low)} to {human(half.high)}"
-            if half.low is not None and half.high is not None
-            else ""
-        )
-        count = f"{self.n:,} {subject}" if self.n != 1 else f"1 of the {subject}"
-        return (
-            f"{count}: half took at most {human(half.seconds)}{interval}; "
-            f"nine in ten at most {human(most.seconds)}.{without}"
-        )
+        if half is None:
+            return f"{count}, which is too many to say how long half of them take."
+        interval = f", {self.level:.0%} interval {half.interval}" if half.interval else ""
+        nine_in_ten = f"; nine in ten at most {human(most.seconds)}" if most else ""
+        took = "take" if self.open_count else "took"
+        return f"{count}: half {took} at most {human(half.seconds)}{interval}{nine_in_ten}."
 
 
 def summarize(
@@ -74,8 +103,11 @@ def summarize(
 ) -> DurationSummary:
     """Return quantiles of `seconds`, with bootstrap percentile intervals.
 
+    An interval's upper end is left out where the longest duration seen is too short to bound it, since a
+    resample never holds a longer one.
+
     Args:
-        seconds: Durations; None and NaN are things whose duration is not known.
+        seconds: The durations; None and NaN are things whose duration is not known.
         definition: What was measured.
         seed: Of the bootstrap: the same seed and durations give the same intervals.
         samples: Resamples drawn.
@@ -83,21 +115,17 @@ def summarize(
     """
     given = np.array([np.nan if value is None else value for value in seconds], dtype=float)
     known = np.sort(given[~np.isnan(given)])
-    unknown_count = int(len(given) - len(known))
-    if not len(known):
-        return DurationSummary(definition, 0, unknown_count, level, {})
-    values = np.quantile(known, _QUANTILES)
-    lows: list[float | None] = [None] * len(_QUANTILES)
-    highs = list(lows)
-    if len(known) >= _FEWEST_FOR_INTERVAL:
-        drawn = _resampled(known, np.random.default_rng(seed), samples)
-        tail = (1 - level) / 2
-        lows, highs = (np.quantile(drawn, q, axis=0).tolist() for q in (tail, 1 - tail))
-    quantiles = {
-        q: Estimate(float(value), low, high)
-        for q, value, low, high in zip(_QUANTILES, values, lows, highs, strict=True)
+    n = len(known)
+    if n < FEWEST:
+        return DurationSummary(definition, n, len(given) - n, level, {}, few=tuple(known.tolist()))
+    tail = (1 - level) / 2
+    drawn = _resampled(known, np.random.default_rng(seed), samples)
+    lows, highs = (np.quantile(drawn, q, axis=0).tolist() for q in (tail, 1 - tail))
+    quantiles: dict[float, Estimate | None] = {
+        q: Estimate(float(np.quantile(known, q)), low, high if q**n <= tail else None)
+        for q, low, high in zip(QUANTILES, lows, highs, strict=True)
     }
-    return DurationSummary(definition, len(known), unknown_count, level, quantiles)
+    return DurationSummary(definition, n, len(given) - n, level, quantiles)
 
 
 def human(seconds: float) -> str:
@@ -125,7 +153,7 @@ def _resampled(known: np.ndarray, generator: np.random.Generator, samples: int) 
     """
     n = len(known)
     columns = []
-    for quantile in _QUANTILES:
+    for quantile in QUANTILES:
         rank = quantile * (n - 1) + 1
         uniform = generator.beta(rank, n + 1 - rank, size=samples)
         columns.append(known[np.minimum((uniform * n).astype(int), n - 1)])

@@ -7,15 +7,20 @@ use what is known of them: that they took longer than they have lasted.
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from gitopslab.metrics.definitions import Definition
-from gitopslab.metrics.durations import Estimate, human
-
-_QUANTILES = (0.5, 0.75, 0.9, 0.95)
+from gitopslab.metrics.durations import (
+    FEWEST,
+    QUANTILES,
+    Bootstrap,
+    DurationSummary,
+    Estimate,
+    summarize,
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Survival:
         still_open: Share that takes longer than each of `seconds`.
         low: Lower end of the pointwise interval of `still_open`, on the log-log scale.
         high: Upper end of it.
+        longest: How long the longest of all things took, or has lasted: the curve is known up to there.
     """
 
     definition: Definition
@@ -44,6 +50,7 @@ class Survival:
     still_open: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    longest: float = 0.0
 
     def __str__(self) -> str:
         subject = self.definition.subject
@@ -72,7 +79,7 @@ def survive(
     known = np.array(sorted(ended), dtype=float)
     censored = np.array(sorted(still_open), dtype=float)
     if not len(known):
-        return Survival(definition, 0, len(censored), level, dict.fromkeys(_QUANTILES), (), (), (), ())
+        return Survival(definition, 0, len(censored), level, dict.fromkeys(QUANTILES), (), (), (), ())
     curve = stats.ecdf(stats.CensoredData(uncensored=known, right=censored)).sf
     is_step = np.isin(curve.quantiles, known)
     steps, shares = curve.quantiles[is_step], curve.probabilities[is_step]
@@ -82,7 +89,7 @@ def survive(
     low = _filled(interval.low.probabilities[is_step], shares)
     high = _filled(interval.high.probabilities[is_step], shares)
     quantiles: dict[float, Estimate | None] = {}
-    for quantile in _QUANTILES:
+    for quantile in QUANTILES:
         value = _reaches(steps, shares, 1 - quantile)
         quantiles[quantile] = (
             None
@@ -99,15 +106,38 @@ def survive(
         still_open=tuple(shares.tolist()),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
+        longest=float(max([*known[-1:], *censored[-1:]])),
     )
 
 
-def naive_note(survival: Survival, naive_seconds: float | None) -> str:
-    """Return the sentence that sets the median with open things beside the one without."""
-    half = survival.quantiles[0.5]
-    if half is None or naive_seconds is None:
-        return ""
-    return f"Without those still open it would be {human(naive_seconds)}, which is too quick."
+def summarize_with_open(
+    seconds: Iterable[float | None],
+    still_open: Iterable[float],
+    definition: Definition,
+    bootstrap: Bootstrap,
+    *,
+    level: float = 0.95,
+) -> DurationSummary:
+    """Return quantiles of what is over, with what is still open counted for as long as it has lasted.
+
+    Without anything open they are the plain quantiles, with bootstrap intervals.
+
+    Args:
+        seconds: Durations of what is over; None and NaN are not known.
+        still_open: Seconds that open things have lasted.
+        definition: What was measured.
+        bootstrap: How intervals are made where nothing is open.
+        level: Level of the intervals.
+    """
+    given, waiting = list(seconds), list(still_open)
+    plain = summarize(given, definition, seed=bootstrap.seed, samples=bootstrap.samples, level=level)
+    if not waiting:
+        return plain
+    if plain.n < FEWEST:
+        return replace(plain, open_count=len(waiting))
+    known = [value for value in given if value is not None and not np.isnan(value)]
+    quantiles = survive(known, waiting, definition, level=level).quantiles
+    return replace(plain, quantiles=quantiles, open_count=len(waiting))
 
 
 def _filled(ends: np.ndarray, shares: np.ndarray) -> np.ndarray:
