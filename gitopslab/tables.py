@@ -4,15 +4,23 @@ Notebooks show rows by these, and not by pandas, so that numbers line up, times 
 read as people say them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from gitopslab.metrics.durations import human
+from gitopslab.metrics.durations import QUANTILES, DurationSummary, Estimate, human
+from gitopslab.metrics.ratios import Rate, Share
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+QUANTILE_HEADINGS = ("delivered", "open", "half within", "3 in 4", "9 in 10", "19 in 20")
+"""What stands above `quantile_cells`."""
+
+_FEW = 3
 
 
 @dataclass(frozen=True)
@@ -50,20 +58,104 @@ class Seconds:
         return human(self.value)
 
 
-def table(frame: "pd.DataFrame", columns: dict[str, str], *, most: int = 20) -> Table:
+@dataclass(frozen=True)
+class Sentences:
+    """What there is to say, a line each; a notebook shows it as a list, whatever names it holds.
+
+    Attributes:
+        lines: The sentences.
+    """
+
+    lines: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        if len(self.lines) == 1:
+            return f"<p>{escape(self.lines[0])}</p>"
+        return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in self.lines)}</ul>"
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The sentence to remember; a notebook shows it larger than others.
+
+    Attributes:
+        text: The sentence.
+        below: What stands below it, smaller.
+    """
+
+    text: str
+    below: str = ""
+
+    def _repr_html_(self) -> str:
+        below = f'<p class="muted">{escape(self.below)}</p>' if self.below else ""
+        return f'<p class="headline">{escape(self.text)}</p>{below}'
+
+    def __repr__(self) -> str:
+        return "\n".join(line for line in (self.text, self.below) if line)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A value in a table with what stands below it, smaller: an interval, or counts."""
+
+    value: str
+    below: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.below})" if self.below else self.value
+
+
+def told(value: Rate | Share) -> Told:
+    """Return the cell of a rate or a share, its counts and interval below."""
+    return Told(value.short, value.detail)
+
+
+def sentences(items: Iterable[object], otherwise: str) -> Sentences:
+    """Return the sentence of each of `items`, or `otherwise` for none."""
+    return Sentences(tuple(str(item) for item in items) or (otherwise,))
+
+
+def quantile_cells(duration: DurationSummary) -> tuple[object, ...]:
+    """Return the cells that show a duration: how many, still open, and its four quantiles.
+
+    The quantiles of fewer than 8 durations are not shown; the durations stand in their place.
+    """
+    upper = (duration.quantile(share) for share in QUANTILES[1:])
+    return (duration.n, duration.open_count, half(duration), *upper)
+
+
+def half(duration: DurationSummary | None) -> Estimate | Told | None:
+    """Return the cell that shows what half of a number of durations take, or why that is not known."""
+    if duration is None or not duration.n + duration.open_count:
+        return None
+    if estimate := duration.quantile(0.5):
+        return estimate
+    if not duration.few:
+        return Told("not yet known", f"{duration.n:,} arrived, {duration.open_count:,} open")
+    ends = " to ".join(human(each) for each in dict.fromkeys((duration.few[0], duration.few[-1])))
+    return Told(f"too few: {duration.n:,}", ends)
+
+
+def table(frame: "pd.DataFrame", columns: dict[str, str], *, most: int = 20, note: str = "") -> Table:
     """Return the first rows of `frame` as a table.
 
     Args:
         frame: Rows of a query; a column whose name ends in `_seconds` is shown as a length of time.
         columns: Heading by column, in the order they are shown.
         most: Rows that are shown; the note says how many are not.
+        note: What else stands below.
     """
     shown = frame.head(most)
     values = [[_value(column, value) for value in shown[column].tolist()] for column in columns]
     rest = len(frame) - len(shown)
-    note = f"{rest:,} more are not shown." if rest else ""
+    if not len(frame):
+        return Table(tuple(columns.values()), (), "None.")
+    notes = [f"{rest:,} more are not shown." if rest else "", note]
     return Table(
-        tuple(columns.values()), tuple(zip(*values, strict=True)), note or ("" if len(frame) else "None.")
+        tuple(columns.values()), tuple(zip(*values, strict=True)), " ".join(part for part in notes if part)
     )
 
 
@@ -74,6 +166,11 @@ def _value(column: str, value: Any) -> Any:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, Estimate):
+        value = Told(human(value.seconds), value.interval)
+    if isinstance(value, Told):
+        below = f'<br><small class="muted">{escape(value.below)}</small>' if value.below else ""
+        return f'<td class="number">{escape(value.value)}{below}</td>'
     if isinstance(value, Seconds) or (isinstance(value, int | float) and not isinstance(value, bool)):
         return f'<td class="number">{escape(_text(value))}</td>'
     kind = ' class="time"' if isinstance(value, datetime) else ""

@@ -1,7 +1,16 @@
+from datetime import timedelta
+
 import pandas as pd
 import pytest
 
 from gitopslab import charts
+from gitopslab.metrics.definitions import CHANGE_LEAD_TIME
+from gitopslab.metrics.durations import summarize
+from gitopslab.metrics.stages import STAGES, StageMeans
+from gitopslab.metrics.survival import survive
+from gitopslab.metrics.trend import TrendPoint
+from gitopslab.metrics.waterfall import waterfall
+from tests.delivered import START, change, changes, waiting
 
 ROWS = pd.DataFrame(
     {
@@ -22,16 +31,10 @@ def test_a_day_without_anything_is_drawn_as_a_day_without_anything():
     ]
 
 
-def test_what_took_no_known_time_is_not_drawn():
-    figure = charts.durations_over_time(ROWS, at="at", seconds="took_seconds", by="service", label="label")
-
-    assert [(trace.name, list(trace.y)) for trace in figure.data] == [("api", [0.5]), ("web", [10.0])]
-
-
 def test_labels_from_outside_are_text():
-    figure = charts.durations_over_time(ROWS, at="at", seconds="took_seconds", by="service", label="label")
+    figure = charts.lead_time_trend([point(1)], changes(change("a", 60.0, subject="<b>one</b>")), [])
 
-    assert figure.data[1].customdata[0][0] == "&lt;b&gt;one&lt;/b&gt;"
+    assert figure.data[0].customdata[0][0] == "a &lt;b&gt;one&lt;/b&gt;"
     assert "<b>" not in figure.to_json()
 
 
@@ -51,17 +54,75 @@ def test_a_box_holds_the_middle_half():
     assert (box.q1[0], box.median[0], box.q3[0]) == (26, 51, 76)
 
 
+def test_fewer_than_eight_durations_are_dots_and_no_box():
+    rows = pd.DataFrame({"took_seconds": [1.0] * 7 + [2.0] * 8, "by": ["few"] * 7 + ["many"] * 8})
+    many, few = reversed(charts.durations_by_group(rows, seconds="took_seconds", by="by").data)
+
+    assert (many.type, many.median[0], list(many.y)) == ("box", 2, ["many (8)"])
+    assert (few.type, list(few.x)) == ("scatter", [1] * 7)
+
+
+def point(n: int) -> TrendPoint:
+    """Return the first week of dev, with `n` changes of as many seconds."""
+    summary = summarize(range(1, n + 1), CHANGE_LEAD_TIME, seed=1)
+    return TrendPoint("dev", START, START + timedelta(days=7), summary)
+
+
+def test_a_trend_has_a_median_where_there_are_enough_changes_and_single_ones_beside_it():
+    rows = changes(*(change(str(each), float(each)) for each in range(1, 10)), waiting("open", 70))
+    dots, still_open, median = charts.lead_time_trend([point(9)], rows, []).data
+
+    assert (len(dots.x), len(still_open.x)) == (9, 1)
+    assert list(median.y) == [5]
+    assert median.x[0] == START + timedelta(days=3.5)
+
+
+def test_a_trend_of_many_changes_draws_what_is_summed_up_and_not_each():
+    rows = changes(*(change(str(each), float(each)) for each in range(1, 1_002)))
+    figure = charts.lead_time_trend([point(1_001), point(3)], rows, [])
+
+    assert sum(len(trace.x) for trace in figure.data) == 1 + 3
+
+
+def test_the_parts_of_a_bar_sum_to_the_whole():
+    seconds = dict.fromkeys((stage.name for stage in STAGES), 0.0) | {"build": 30.0, "sync": 90.0}
+    figure = charts.stage_bars([StageMeans("dev", "typical", 8, seconds, 120.0)])
+
+    assert {bar.name: bar.x[0] for bar in figure.data} == {"build": 0.25, "sync": 0.75}
+    assert figure.data[0].y[0] == "dev, typical: 2 min (8)"
+
+
+def test_a_waterfall_begins_with_what_is_measured():
+    steps = waterfall(changes(change("a", 60.0), change("b", **{"class": "reverted"})))
+
+    assert [(bar.name, bar.x[0]) for bar in charts.change_waterfall(steps).data] == [
+        ("measured", 0.5),
+        ("reverted", 0.5),
+    ]
+
+
+def test_a_curve_of_many_steps_is_drawn_with_some_hundred():
+    curve = survive(range(1, 5_000), [9_000], CHANGE_LEAD_TIME)
+    *_, line = charts.survival_curves([("dev", curve)]).data
+
+    assert len(line.x) == 301
+    assert (line.x[0], line.x[-1]) == (1, 9_000)
+    assert line.name == "dev (5,000, 1 open)"
+
+
 @pytest.mark.parametrize(
-    "draw",
+    "figure",
     [
-        lambda rows: charts.counts_by_day(rows, at="at", by="service"),
-        lambda rows: charts.durations_over_time(
-            rows, at="at", seconds="took_seconds", by="service", label="label"
-        ),
-        lambda rows: charts.durations_by_group(rows, seconds="took_seconds", by="service"),
+        charts.counts_by_day(ROWS.iloc[:0], at="at", by="service"),
+        charts.durations_by_group(ROWS.iloc[:0], seconds="took_seconds", by="service"),
+        charts.lead_time_trend([], changes(), []),
+        charts.stage_bars([]),
+        charts.change_waterfall([]),
+        charts.survival_curves([]),
     ],
+    ids=["counts", "durations", "trend", "stages", "waterfall", "curves"],
 )
-def test_no_row_says_so(draw):
-    [note] = draw(ROWS.iloc[:0]).layout.annotations
+def test_no_row_says_so(figure):
+    [note] = figure.layout.annotations
 
     assert note.text == "Nothing to draw."
