@@ -10,10 +10,12 @@ from gitopslab.cli import (
     check,
     coverage,
     doctor,
+    explain,
     extract,
     init,
     land,
     report,
+    result,
     sql,
     tables,
     watch,
@@ -41,6 +43,8 @@ build.register(app)
 tables.register(app)
 sql.register(app)
 report.register(app)
+explain.register(app)
+result.register(app)
 coverage.register(app)
 check.register(app)
 world.register(app)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
+from gitopslab.errors import UsageError
 from gitopslab.reports import page
 from gitopslab.reports.folders import FAILED, FAILURE_FILE, RESULT_FILE
 
@@ -57,6 +58,18 @@ def runs(folder: Path) -> list[Run]:
     folders = [path for path in folder.glob("*/*") if path.is_dir() and not path.name.startswith(".")]
     found = [run for path in folders if (run := _run(path))]
     return sorted(found, key=lambda run: (run.made_at, run.link), reverse=True)
+
+
+def latest(folder: Path, report: str) -> Path:
+    """Return the page of the newest run of `report` that came to its end; its result lies beside it.
+
+    Raises:
+        UsageError: There is none.
+    """
+    for run in runs(folder):
+        if run.report == report and run.is_finished:
+            return folder / unquote(run.link)
+    raise UsageError(f"{folder}: no finished run of {report!r}; `gitopslab report {report}` makes one")
 
 
 def _run(path: Path) -> Run | None:

@@ -31,7 +31,7 @@ _TEXT = {
 _BLOCKS = {"blockquote", "dd", "details", "div", "dl", "dt", "hr", "li", "ol", "p", "pre", "summary", "ul"}
 _TABLES = {"caption", "col", "colgroup", "table", "tbody", "td", "tfoot", "th", "thead", "tr"}
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
-_CLASSES = {"bad", "dataframe", "good", "muted", "number", "scroll", "time", "warning"}
+_CLASSES = {"bad", "dataframe", "good", "headline", "muted", "number", "scroll", "time", "warning"}
 _ATTRIBUTES = {
     "a": {"href", "title"},
     "abbr": {"title"},
