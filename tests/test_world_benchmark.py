@@ -9,11 +9,11 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
+from gitopslab.capacity.pressure import Pressure
 from gitopslab.checks.crds import schemas_from_directory
 from gitopslab.checks.schema import drift
 from gitopslab.world.apiserver import ApiServer
 from gitopslab.world.capacity.artefacts import Artefacts
-from gitopslab.world.capacity.concurrency import Pressure
 from gitopslab.world.capacity.models import DEEPSEEK, tasks
 from gitopslab.world.capacity.plane import CapacityOptions, CapacityPlane
 from gitopslab.world.capacity.runs import Fate, Faults, RunPlan

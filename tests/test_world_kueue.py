@@ -177,7 +177,7 @@ def test_borrowed_quota_is_reclaimed_by_two_writes_with_the_pods_going_between_t
     for name in ("a", "b"):
         cluster.submit(name, "fast", 4, seconds=3000)
         cluster.wait(60)
-    assert cluster.kueue.quotas.tree("on", "cpu").borrowed("fast") == 4
+    assert cluster.kueue.quotas.cohorts.tree("on", "cpu").borrowed("fast") == 4
     cluster.submit("owner", "eval", 4, "high")
     cluster.wait(1)
     evicting = cluster.conditions("b")

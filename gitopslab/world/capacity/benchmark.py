@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Callable
 
+from gitopslab.capacity.pressure import Pressure
 from gitopslab.world.capacity import launch
-from gitopslab.world.capacity.concurrency import Pressure
 from gitopslab.world.capacity.evaluation import Evaluation
 from gitopslab.world.capacity.image_builds import image_build_rows
 from gitopslab.world.capacity.inference import Inference
@@ -105,7 +105,7 @@ class Run:
             instance.status = instance.evaluation_status = "evaluating"
         self.launch = launch.clamp_evaluation(self._bench, self.plan, self.launch)
         self._evaluation = Evaluation(
-            self._bench, self.plan, self.instances, self.launch.evaluation_effective, self._end
+            self._bench, self.plan, self.instances, self.launch.evaluation.effective, self._end
         )
         self._evaluation.start()
 

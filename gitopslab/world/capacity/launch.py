@@ -1,20 +1,13 @@
 """What a benchmark run gets at its launch: what the application reckons, and what was really there."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from math import inf
 
-from gitopslab.capacity.cohort_tree import CohortTree
-from gitopslab.world.capacity.concurrency import (
-    Concurrency,
-    Limits,
-    Pressure,
-    effective_concurrency,
-    evaluation_concurrency,
-    queue_slots,
-)
-from gitopslab.world.capacity.layout import COMPOSITE_BUNDLE, EVALUATOR, Amounts, bundle_requests
+from gitopslab.capacity.concurrency import Envelope, evaluate
+from gitopslab.capacity.fan_out import EvaluationConcurrency, evaluation_concurrency
+from gitopslab.capacity.layers import Mode, Reading, platform_layers
+from gitopslab.capacity.pressure import Pressure
+from gitopslab.capacity.slots import Amounts, add_up, platform_quota_slots
+from gitopslab.world.capacity.layout import COMPOSITE_BUNDLE, EVALUATOR, bundle_requests
 from gitopslab.world.capacity.runs import Bench, RunPlan
 
 _RUNTIME_SLOTS = 192
@@ -33,23 +26,23 @@ class Launch:
         quota_slots: Instances that it sees room for in the queue's own quota; None: it did not look.
         borrowing_slots: The same with borrowing; None: it did not look.
         node_slots: Instances that it sees room for on the nodes.
+        node_count: Nodes that it sees to take pods.
+        node_room: What those have left together.
         layers: What really bounded the run, by name.
-        evaluation_requested: Evaluators asked for.
-        evaluation_effective: Evaluators it gets.
-        evaluation_reason: Why no more; empty where it gets what it asked for.
+        evaluation: Evaluators that it gets.
     """
 
-    concurrency: Concurrency
+    concurrency: Envelope
     pressure: Pressure
-    mode: str
+    mode: Mode
     modelled_request: Amounts
     quota_slots: int | None
     borrowing_slots: int | None
     node_slots: int
+    node_count: int
+    node_room: Amounts
     layers: dict[str, float]
-    evaluation_requested: int
-    evaluation_effective: int
-    evaluation_reason: str
+    evaluation: EvaluationConcurrency
 
     @property
     def binding(self) -> str:
@@ -69,85 +62,68 @@ def measure(bench: Bench, plan: RunPlan, pressure: Pressure) -> Launch:
     kueue = bench.kueue
     queue = kueue.queues[plan.queue]
     modelled = bundle_requests(COMPOSITE_BUNDLE)
-    used, node_slots = queue.used(), kueue.pool.pooled_fit(modelled)
-    quota = queue_slots(queue.layout, used, modelled)
-    borrowing = queue_slots(queue.layout, used, modelled, with_borrowing=True)
-    limits = Limits(
-        mode="manual",
-        runtime_slots=_RUNTIME_SLOTS,
-        dapr_slots=_RUNTIME_SLOTS,
-        configured=plan.configured_limit,
-    )
-    if plan.uses_kueue_limits:
-        slots = min(node_slots, quota)
-        limits = replace(limits, mode="kueue", schedulable_instances=slots if queue.is_active else inf)
-        if not queue.is_active:
-            pressure = Pressure((*pressure.reasons, "kueue_capacity"), pressure.factor, is_hard=True)
-    selected = len(plan.tasks)
-    evaluation = _evaluation(bench, plan, pressure)
+    rooms = [node.rooms for node in kueue.pool.nodes if node.is_eligible]
+    flavors, used = [each.quotas for each in queue.layout.flavors], queue.used()
+    node_slots = kueue.pool.pooled_fit(modelled)
+    quota = platform_quota_slots(flavors, used, modelled) or 0
+    mode: Mode = "kueue" if plan.uses_kueue_limits else "manual"
+    known = {
+        "requested": plan.requested,
+        "selected": len(plan.tasks),
+        "runtime_slots": _RUNTIME_SLOTS,
+        "sidecar_workflows": _RUNTIME_SLOTS,
+        "global_limit": plan.configured_limit,
+    }
+    if plan.uses_kueue_limits and queue.is_active:
+        known |= {"queue_quota": quota, "live_nodes": node_slots}
+    elif plan.uses_kueue_limits:
+        pressure = Pressure((*pressure.reasons, "kueue_capacity"), pressure.factor, is_hard=True)
+    readings = {name: Reading(value, "the application") for name, value in known.items()}
     return Launch(
-        concurrency=effective_concurrency(plan.requested, selected, limits, pressure),
+        concurrency=evaluate(platform_layers(readings, mode), pressure),
         pressure=pressure,
-        mode=limits.mode,
+        mode=mode,
         modelled_request=modelled,
         quota_slots=quota if plan.uses_kueue_limits else None,
-        borrowing_slots=borrowing if plan.uses_kueue_limits else None,
+        borrowing_slots=platform_quota_slots(flavors, used, modelled, with_borrowing=True)
+        if plan.uses_kueue_limits
+        else None,
         node_slots=node_slots,
+        node_count=len(rooms),
+        node_room=add_up(rooms),
         layers=_layers(bench, plan),
-        evaluation_requested=evaluation[0],
-        evaluation_effective=evaluation[1],
-        evaluation_reason=evaluation[2],
+        evaluation=_evaluation(bench, plan, pressure),
     )
 
 
 def clamp_evaluation(bench: Bench, plan: RunPlan, before: Launch) -> Launch:
     """Return `before` with the evaluators that a run gets now."""
-    requested, effective, reason = _evaluation(bench, plan, before.pressure)
-    return replace(
-        before,
-        evaluation_requested=requested,
-        evaluation_effective=effective,
-        evaluation_reason=reason,
-    )
+    return replace(before, evaluation=_evaluation(bench, plan, before.pressure))
 
 
-def _evaluation(bench: Bench, plan: RunPlan, pressure: Pressure) -> tuple[int, int, str]:
+def _evaluation(bench: Bench, plan: RunPlan, pressure: Pressure) -> EvaluationConcurrency:
     queue = bench.kueue.queues[plan.evaluation_queue]
     asked = {key: amount for key, amount in bundle_requests(EVALUATOR).items() if key != "ephemeral-storage"}
-    slots = queue_slots(queue.layout, queue.used(), asked)
-    instances = len(plan.tasks)
-    effective, reason = evaluation_concurrency(plan.requested_evaluations, instances, slots, pressure)
-    return plan.requested_evaluations, effective, reason
+    slots = platform_quota_slots((each.quotas for each in queue.layout.flavors), queue.used(), asked)
+    return evaluation_concurrency(plan.requested_evaluations, len(plan.tasks), slots, pressure)
 
 
 def _layers(bench: Bench, plan: RunPlan) -> dict[str, float]:
     """Return what really bounds a run: by the cohort tree, by every node, and by what its pods request."""
     kueue = bench.kueue
-    queue = kueue.queues[plan.queue].layout
     counted = kueue.quotas.resources(plan.queue)
     request = {key: amount for key, amount in bundle_requests(plan.bundle).items() if key in counted}
     pods = [shape.requests for shape in plan.bundle for _ in range(shape.count)]
-    flavors = [flavor.flavor for flavor in queue.flavors]
-
-    def slots(measure: Callable[[CohortTree, str], Decimal]) -> float:
-        """Return the slots of the best flavor, for flavors are alternatives."""
-        return max(
-            min(
-                int(measure(kueue.quotas.tree(flavor, resource), plan.queue) // amount)
-                for resource, amount in request.items()
-                if amount > Decimal(0)
-            )
-            for flavor in flavors
-        )
-
+    slots = kueue.quotas.cohorts.slots(plan.queue, request)
     return {
         "requested": plan.requested,
         "selected": len(plan.tasks),
-        "kueue_available": slots(CohortTree.available),
-        "kueue_nominal": slots(CohortTree.nominal),
-        "kueue_potential": slots(CohortTree.potential),
+        "kueue_available": slots.available,
+        "kueue_nominal": slots.nominal,
+        "kueue_potential": slots.potential,
         "node_fit": max(
-            kueue.pool.true_fit(pods, kueue.layout.flavors[name], _MOST_INSTANCES) for name in flavors
+            kueue.pool.true_fit(pods, kueue.layout.flavors[each.flavor], _MOST_INSTANCES)
+            for each in kueue.queues[plan.queue].layout.flavors
         ),
         "throughput_knee": plan.model.contention.throughput_knee,
         "quality_knee": plan.model.contention.quality_knee,

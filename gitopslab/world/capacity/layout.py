@@ -10,10 +10,9 @@ from decimal import Decimal
 from functools import cached_property
 
 from gitopslab.capacity.cohort_tree import Quota
+from gitopslab.capacity.cohorts import ClusterQueue, FlavorQuota
+from gitopslab.capacity.slots import Amounts, add_up
 from gitopslab.quantity import parse_quantity
-
-Amounts = Mapping[str, Decimal]
-"""An amount of each resource, by the resource's name: CPU in cores, memory in bytes."""
 
 
 def amounts(cpu: str, memory: str, disk: str, pods: int | None = None) -> dict[str, Decimal]:
@@ -43,19 +42,7 @@ class PodShape:
     @cached_property
     def requests(self) -> Amounts:
         """What one such pod requests, itself counted as one of `pods`."""
-        total = {"pods": Decimal(1)}
-        for container in self.containers:
-            for resource, amount in container.requests.items():
-                total[resource] = total.get(resource, Decimal(0)) + amount
-        return total
-
-
-@dataclass(frozen=True)
-class FlavorQuota:
-    """What a queue may take of one flavor, by resource."""
-
-    flavor: str
-    quotas: Mapping[str, Quota]
+        return add_up([{"pods": Decimal(1)}, *(container.requests for container in self.containers)])
 
 
 @dataclass(frozen=True)
@@ -77,6 +64,11 @@ class QueueLayout:
     preemption: Preemption = Preemption()
     strategy: str = "BestEffortFIFO"
     admission_checks: tuple[str, ...] = ()
+
+    @property
+    def cluster_queue(self) -> ClusterQueue:
+        """Its quota; it has one group of resources."""
+        return ClusterQueue(self.name, (self.flavors,), self.cohort or None)
 
 
 @dataclass(frozen=True)
@@ -287,8 +279,4 @@ EVALUATOR = (
 
 def bundle_requests(shapes: tuple[PodShape, ...]) -> dict[str, Decimal]:
     """Return what all pods of a job request together."""
-    total: dict[str, Decimal] = {}
-    for shape in shapes:
-        for resource, amount in shape.requests.items():
-            total[resource] = total.get(resource, Decimal(0)) + amount * shape.count
-    return total
+    return add_up(shape.requests for shape in shapes for _ in range(shape.count))

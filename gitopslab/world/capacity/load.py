@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gitopslab.world.capacity.layout import BENCHMARK_NAMESPACE, Amounts, Container, PodShape, amounts
+from gitopslab.capacity.slots import Amounts
+from gitopslab.world.capacity.layout import BENCHMARK_NAMESPACE, Container, PodShape, amounts
 from gitopslab.world.capacity.objects import job_owner, pod_owner, workload_name
 from gitopslab.world.capacity.runs import Bench
 from gitopslab.world.capacity.workloads import Job, Workload

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from gitopslab.world.capacity.layout import Amounts, NodeLayout
+from gitopslab.capacity.slots import Amounts, packed_fit, pooled_fit
+from gitopslab.world.capacity.layout import NodeLayout
 
 Labels = Mapping[str, str]
 
@@ -39,6 +40,11 @@ class Node:
     def room(self, resource: str) -> Decimal:
         """Return what may still be requested of a resource."""
         return self.allocatable.get(resource, _NONE) - self.requested.get(resource, _NONE)
+
+    @property
+    def rooms(self) -> Amounts:
+        """What may still be requested of each resource."""
+        return {resource: self.room(resource) for resource in self.allocatable}
 
     def lacks(self, requests: Amounts) -> list[str]:
         """Return the resources of which it has too little left."""
@@ -127,25 +133,11 @@ class NodePool:
 
         It overstates: a pod cannot lie across nodes.
         """
-        eligible = [node for node in self.nodes if node.is_eligible]
-        return min(
-            int(max(_NONE, sum((node.room(resource) for node in eligible), _NONE)) // amount)
-            for resource, amount in requests.items()
-            if amount and resource != "pods"
-        )
+        return pooled_fit((node.rooms for node in self.nodes if node.is_eligible), requests) or 0
 
     def true_fit(self, pods: Sequence[Amounts], labels: Labels, most: int) -> int:
         """Return how many jobs of these pods really fit on the nodes as they are, up to `most`."""
-        placements = []
-        for _ in range(most):
-            placement = self.place(pods, labels)
-            placements.append(placement)
-            if placement.unschedulable:
-                break
-        fits = len(placements) - (1 if placements and placements[-1].unschedulable else 0)
-        for placement in placements:
-            self.remove(placement)
-        return fits
+        return packed_fit((node.rooms for node in self._eligible(labels)), pods, most)
 
     def _eligible(self, labels: Labels) -> list[Node]:
         key = frozenset(labels.items())

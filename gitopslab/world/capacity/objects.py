@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 from gitopslab.capacity.cohort_tree import Quota
+from gitopslab.capacity.slots import Amounts
 from gitopslab.world.apiserver import Object
-from gitopslab.world.capacity.layout import Amounts, Container, PodShape, QueueLayout
+from gitopslab.world.capacity.layout import Container, PodShape, QueueLayout
 from gitopslab.world.random import hexadecimal
 
 GROUP = "kueue.x-k8s.io"

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
 
+from gitopslab.capacity.pressure import Pressure
 from gitopslab.world.apiserver import ApiServer
 from gitopslab.world.capacity import objects
 from gitopslab.world.capacity.artefacts import Artefacts
 from gitopslab.world.capacity.benchmark import Run
 from gitopslab.world.capacity.benchmark_rows import run_rows, suite_rows
-from gitopslab.world.capacity.concurrency import Pressure
 from gitopslab.world.capacity.ground_truth import CapacityTruth
 from gitopslab.world.capacity.image_builds import ready_image_rows
 from gitopslab.world.capacity.kueue import Kueue, Stay

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from heapq import heapify, heappop, heappush
 
+from gitopslab.capacity.slots import Amounts
 from gitopslab.world.apiserver import ApiServer, Object
 from gitopslab.world.capacity import objects
-from gitopslab.world.capacity.layout import Amounts, QueueLayout
+from gitopslab.world.capacity.layout import QueueLayout
 from gitopslab.world.capacity.workloads import Phase, Workload
 
 _STATUS_SECONDS = 1.0

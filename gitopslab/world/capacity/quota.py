@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from gitopslab.capacity.cohort_tree import CohortTree, Quota
-from gitopslab.world.capacity.layout import Amounts, QueueLayout
+from gitopslab.capacity.cohort_tree import CohortTree
+from gitopslab.capacity.cohorts import Cohort, Cohorts
+from gitopslab.capacity.slots import Amounts
+from gitopslab.world.capacity.layout import QueueLayout
 from gitopslab.world.capacity.objects import quantity
 
 
@@ -36,49 +38,41 @@ class QuotaBook:
     Args:
         layouts: The queues.
         cohorts: Parent of each cohort.
+
+    Attributes:
+        cohorts: Quota and usage themselves.
     """
 
     def __init__(self, layouts: Sequence[QueueLayout], cohorts: Mapping[str, str | None]) -> None:
-        quotas: dict[tuple[str, str], dict[str, Quota]] = {}
-        self._flavors: dict[str, tuple[str, ...]] = {}
-        self._resources: dict[str, frozenset[str]] = {}
-        for layout in layouts:
-            self._flavors[layout.name] = tuple(flavor.flavor for flavor in layout.flavors)
-            self._resources[layout.name] = frozenset(layout.flavors[0].quotas)
-            for flavor in layout.flavors:
-                for resource, quota in flavor.quotas.items():
-                    queues = quotas.setdefault((flavor.flavor, resource), {})
-                    queues[layout.name] = replace(quota, parent=layout.cohort or None)
-        self._roots = {layout.name: _root(layout, cohorts) for layout in layouts}
-        parents = {name: Quota(parent=parent) for name, parent in cohorts.items()}
-        self._trees = {key: CohortTree(queues, parents) for key, queues in quotas.items()}
+        self.cohorts = Cohorts(
+            (layout.cluster_queue for layout in layouts),
+            (Cohort(name, parent) for name, parent in cohorts.items()),
+        )
+        self._flavors = {layout.name: tuple(each.flavor for each in layout.flavors) for layout in layouts}
 
     def resources(self, queue: str) -> frozenset[str]:
         """Return the resources that a queue counts."""
-        return self._resources[queue]
+        return self.cohorts.queue(queue).resources
 
     def are_related(self, queue: str, other: str) -> bool:
         """Return whether two queues share quota, being the same or under one root cohort."""
-        return self._roots[queue] == self._roots[other]
-
-    def tree(self, flavor: str, resource: str) -> CohortTree:
-        """Return quota and usage of one flavor and resource."""
-        return self._trees[flavor, resource]
+        return self.cohorts.are_related(queue, other)
 
     def take(self, queue: str, flavor: str, requests: Amounts) -> None:
         """Count a request as taken."""
-        for resource, amount in requests.items():
-            self._trees[flavor, resource].take(queue, amount)
+        self.cohorts.take(queue, flavor, requests)
 
     def give_back(self, queue: str, flavor: str, requests: Amounts) -> None:
         """Count a request as taken no more."""
-        for resource, amount in requests.items():
-            self._trees[flavor, resource].take(queue, -amount)
+        self.cohorts.take(queue, flavor, {resource: -amount for resource, amount in requests.items()})
+
+    def _tree(self, flavor: str, resource: str) -> CohortTree:
+        return self.cohorts.tree(flavor, resource)
 
     def fits(self, queue: str, flavor: str, requests: Amounts, *, may_borrow: bool = True) -> bool:
         """Return whether a request fits now."""
         for resource, amount in requests.items():
-            tree = self._trees[flavor, resource]
+            tree = self._tree(flavor, resource)
             if amount > tree.available(queue):
                 return False
             if not may_borrow and tree.usage(queue) + amount > tree.nominal(queue):
@@ -88,7 +82,7 @@ class QuotaBook:
     def is_borrowing(self, queue: str, flavor: str, resources: Sequence[str]) -> bool:
         """Return whether a queue uses more than its own quota of any of these resources."""
         for resource in resources:
-            tree = self._trees[flavor, resource]
+            tree = self._tree(flavor, resource)
             if tree.has(queue) and tree.borrowed(queue) > 0:
                 return True
         return False
@@ -96,7 +90,7 @@ class QuotaBook:
     def is_under_nominal(self, queue: str, flavor: str, resources: Sequence[str]) -> bool:
         """Return whether a queue has own quota left of each of these resources."""
         return all(
-            self._trees[flavor, resource].usage(queue) < self._trees[flavor, resource].nominal(queue)
+            self._tree(flavor, resource).usage(queue) < self._tree(flavor, resource).nominal(queue)
             for resource in resources
         )
 
@@ -119,7 +113,7 @@ class QuotaBook:
     def _assign(self, queue: str, flavor: str, requests: Amounts, reasons: list[str]) -> Assignment:
         short, borrows, is_possible = [], False, True
         for resource, amount in requests.items():
-            tree = self._trees[flavor, resource]
+            tree = self._tree(flavor, resource)
             available = tree.available(queue)
             if amount <= available:
                 borrows = borrows or tree.usage(queue) + amount > tree.nominal(queue)
@@ -132,15 +126,6 @@ class QuotaBook:
             else:
                 reasons.append(_too_little(resource, flavor, amount - available))
         return Assignment(flavor, not short, borrows, tuple(short), is_possible)
-
-
-def _root(layout: QueueLayout, cohorts: Mapping[str, str | None]) -> tuple[str, str]:
-    if not layout.cohort:
-        return "queue", layout.name
-    cohort = layout.cohort
-    while parent := cohorts.get(cohort):
-        cohort = parent
-    return "cohort", cohort
 
 
 def _too_little(resource: str, flavor: str, needed: Decimal) -> str:

@@ -6,9 +6,10 @@ from decimal import Decimal
 from enum import StrEnum, auto
 from typing import Any
 
+from gitopslab.capacity.slots import Amounts
 from gitopslab.world.apiserver import ApiServer, Object
 from gitopslab.world.capacity import objects
-from gitopslab.world.capacity.layout import Amounts, PodShape, bundle_requests
+from gitopslab.world.capacity.layout import PodShape, bundle_requests
 from gitopslab.world.capacity.nodes import Placement
 from gitopslab.world.clock import stamp
 from gitopslab.world.events import Recorder

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from gitopslab.capacity.pressure import Pressure
+from gitopslab.capacity.slots import Amounts
 from gitopslab.world.apiserver import Object
-from gitopslab.world.capacity.concurrency import Pressure
-from gitopslab.world.capacity.layout import BENCHMARK_NAMESPACE, Amounts, Container, PodShape, amounts
+from gitopslab.world.capacity.layout import BENCHMARK_NAMESPACE, Container, PodShape, amounts
 from gitopslab.world.capacity.models import DEEPSEEK
 from gitopslab.world.capacity.nodes import Node
 from gitopslab.world.capacity.objects import job_owner, workload_name
