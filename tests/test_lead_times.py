@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pandas as pd
 import pytest
 
 from gitopslab.errors import UsageError
@@ -10,6 +11,7 @@ from gitopslab.metrics.durations import Bootstrap
 from tests.delivered import START, WINDOW, change, changes, waiting
 
 BOOTSTRAP = Bootstrap(1, 200)
+NO_RELEASES = pd.DataFrame({"environment": [], "lead_seconds": [], "open_seconds": []})
 
 
 def minutes(*lengths: float, **given) -> list[dict]:
@@ -115,7 +117,7 @@ def test_definitions_stand_side_by_side_on_the_same_changes():
     rows = [change(f"{place:040d}", 1_800.0, **at) for place in range(8)]
     halves = {
         summary.definition.definition_id: summary.quantile(0.5) and summary.quantile(0.5).seconds / 60
-        for _, summary in lead_time.compared(changes(*rows), BOOTSTRAP)
+        for _, summary in lead_time.compared(changes(*rows), NO_RELEASES, BOOTSTRAP)
     }
 
     assert halves == {
@@ -176,3 +178,17 @@ def test_a_curve_goes_on_for_as_long_as_the_oldest_open_change():
 
     assert curve.seconds == (60, 120)
     assert curve.longest == 9_000
+
+
+def test_releases_have_a_lead_time_of_their_own_in_the_last_environment():
+    releases = pd.DataFrame(
+        {
+            "environment": ["prod"] * 3,
+            "lead_seconds": [60.0, None, None],
+            "open_seconds": [None, 90.0, None],
+        }
+    )
+    [(environment, found)] = lead_time.compared(changes(), releases, BOOTSTRAP)
+
+    assert (environment, found.definition.definition_id) == ("prod", "promoter_release_lead_time")
+    assert (found.few, found.open_count, found.unknown_count) == ((60,), 1, 1)

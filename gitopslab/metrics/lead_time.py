@@ -161,16 +161,25 @@ def splits(changes: "pd.DataFrame", by: str, bootstrap: Bootstrap) -> list[Split
     return found
 
 
-def compared(changes: "pd.DataFrame", bootstrap: Bootstrap) -> list[tuple[str, DurationSummary]]:
+def compared(
+    changes: "pd.DataFrame", releases: "pd.DataFrame", bootstrap: Bootstrap
+) -> list[tuple[str, DurationSummary]]:
     """Return every definition's duration of the same delivered changes, by environment.
 
     A duration below zero is not known, as the clock of that definition stopped before it started.
+
+    Args:
+        changes: Rows of queries/marts/changes_in_window.sql.
+        releases: Rows of queries/marts/promoter_releases_in_window.sql; one of them holds several changes.
+        bootstrap: How intervals are made.
     """
-    return [
+    found = [
         (environment, _by_clock(part[part["class"].eq(DELIVERED)], clock, bootstrap))
         for environment, part in environments(changes)
         for clock in _CLOCKS
     ]
+    found += [(environment, _of_releases(part, bootstrap)) for environment, part in environments(releases)]
+    return sorted(found, key=lambda each: each[0])
 
 
 def curves(changes: "pd.DataFrame") -> list[tuple[str, Survival]]:
@@ -230,6 +239,16 @@ def _by_clock(
     seconds = (changes[end] - changes[start]).dt.total_seconds()
     known = seconds.where(seconds >= 0)
     return summarize(known.tolist(), definition, seed=bootstrap.seed, samples=bootstrap.samples)
+
+
+def _of_releases(releases: "pd.DataFrame", bootstrap: Bootstrap) -> DurationSummary:
+    is_open = releases["open_seconds"].notna()
+    return summarize_with_open(
+        releases.loc[~is_open, "lead_seconds"].tolist(),
+        releases.loc[is_open, "open_seconds"].tolist(),
+        definitions.PROMOTER_RELEASE_LEAD_TIME,
+        bootstrap,
+    )
 
 
 def _count(number: int, noun: str) -> str:
