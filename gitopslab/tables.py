@@ -4,9 +4,11 @@ Notebooks show rows by these, and not by pandas, so that numbers line up, times 
 read as people say them.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 QUANTILE_HEADINGS = ("delivered", "open", "half within", "3 in 4", "9 in 10", "19 in 20")
 """What stands above `quantile_cells`."""
 
-_FEW = 3
+_INSIDE_LENGTH = re.compile(r"(?<=\d) (?=(?:d|h|min|s)\b)|(?<=[dhn]) (?=\d)")
+_NUMBER = ' class="number"'
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,13 @@ class Table:
     note: str = ""
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(heading)}</th>" for heading in self.headings)
-        body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in self.rows)
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(self.headings)
+        is_number = [any(map(_is_number, column)) for column in columns]
+        head = "".join(
+            f"<th{_NUMBER if number else ''}>{escape(heading)}</th>"
+            for heading, number in zip(self.headings, is_number, strict=True)
+        )
+        body = "".join(f"<tr>{''.join(map(_cell, row, is_number))}</tr>" for row in self.rows)
         note = f'<p class="muted">{escape(self.note)}</p>' if self.note else ""
         whole = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return f'<div class="scroll">{whole}</div>{note}'
@@ -165,16 +173,26 @@ def _value(column: str, value: Any) -> Any:
     return Seconds(float(value)) if column.endswith("_seconds") else value
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, is_number: bool) -> str:  # noqa: FBT001 - of the column that it stands in
     if isinstance(value, Estimate):
         value = Told(human(value.seconds), value.interval)
     if isinstance(value, Told):
-        below = f'<br><small class="muted">{escape(value.below)}</small>' if value.below else ""
-        return f'<td class="number">{escape(value.value)}{below}</td>'
-    if isinstance(value, Seconds) or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return f'<td class="number">{escape(_text(value))}</td>'
-    kind = ' class="time"' if isinstance(value, datetime) else ""
+        lines = [line for line in value.below.split("; ") if line]
+        below = "".join(f'<br><small class="muted">{escape(_unbroken(line))}</small>' for line in lines)
+        return f"<td{_NUMBER}>{escape(value.value)}{below}</td>"
+    kind = _NUMBER if is_number else ' class="time"' if isinstance(value, datetime) else ""
     return f"<td{kind}>{escape(_text(value))}</td>"
+
+
+def _unbroken(text: str) -> str:
+    """Return `text` with spaces inside lengths of time that no line ends at."""
+    return _INSIDE_LENGTH.sub("\N{NO-BREAK SPACE}", text)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Estimate | Told | Seconds | int | float | Decimal) and not isinstance(
+        value, bool
+    )
 
 
 def _text(value: Any) -> str:

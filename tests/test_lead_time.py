@@ -58,6 +58,7 @@ def test_the_page_says_what_was_found_in_sentences(run):
     assert run.result["headline"].startswith("dev: ")
     assert run.result["headline"].rstrip(".").split(";")[0] in page
     assert "Traceback" not in page
+    assert len(page) < 10_000_000
     assert page.count('class="figure-data"') == 6
 
 

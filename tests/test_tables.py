@@ -45,7 +45,10 @@ def test_no_row_is_said_so():
 def test_an_estimate_stands_above_its_interval():
     shown = html(Table(("half",), ((half(summarize([60] * 20, CHANGE_LEAD_TIME, seed=1)),),)))
 
-    assert '<td class="number">1 min<br><small class="muted">1 min to 1 min</small></td>' in shown
+    space = "\N{NO-BREAK SPACE}"
+    interval = f"1{space}min to 1{space}min"
+
+    assert f'<td class="number">1 min<br><small class="muted">{interval}</small></td>' in shown
 
 
 def test_too_few_durations_have_no_estimate_in_a_table():

@@ -65,7 +65,7 @@ def lead_time_trend(
         else:
             _add_few(figure, own, colour)
         _add_medians(figure, environment, [point for point in own if point.duration.quantile(0.5)], colour)
-    style(figure, height=340)
+    style(figure, height=300)
     for shift in shifts:
         line = {"color": colours[shift.environment], "dash": "dash", "width": 1.5}
         figure.add_vline(x=shift.change.at, line=line)
@@ -152,7 +152,7 @@ def change_waterfall(steps: Sequence[Step]) -> go.Figure:
 
 def _add_changes(figure: go.Figure, changes: "pd.DataFrame", colour: str) -> None:
     for name, seconds, marker in (
-        (DELIVERED, "lead_seconds", {"symbol": "circle", "size": 5, "opacity": 0.45}),
+        (DELIVERED, "lead_seconds", {"symbol": "circle", "size": 5, "opacity": 0.6}),
         (IN_FLIGHT, "open_seconds", {"symbol": "triangle-up-open", "size": 6, "opacity": 0.7}),
     ):
         rows = changes[changes["class"].eq(name) & changes[seconds].notna()]

@@ -97,6 +97,7 @@ def style(figure: go.Figure, *, height: int = 360) -> None:
 
 def note(figure: go.Figure, text: str) -> None:
     """Put `text` above the right end of `figure`."""
+    figure.update_layout(margin_t=40)
     figure.add_annotation(
         text=text, showarrow=False, xref="paper", yref="paper", x=1, y=1.02, xanchor="right", yanchor="bottom"
     )

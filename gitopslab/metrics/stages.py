@@ -127,8 +127,8 @@ class Working:
         if self.share is None or self.low is None or self.high is None:
             return f"{self.environment}: {self.n:,} delivered, too few to say how much of it was work."
         return (
-            f"{self.environment}: {self.share:.1%} of all time was work (build, sync, becoming healthy;"
-            f" 95% interval {self.low:.1%} to {self.high:.1%}, {self.n:,} changes); the rest was waiting."
+            f"{self.environment}: {self.share:.1%} of all time was work"
+            f" (95% interval {self.low:.1%} to {self.high:.1%}, {self.n:,} changes), the rest waiting."
         )
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _STRETCHES = (1, 7, 28, 91)
 _MOST_STRETCHES = 16
 _LEVEL = 0.01
+# Of thousands of changes a difference of seconds is sure, and says nothing to anybody.
+_LEAST_RATIO = 1.25
 # What changed the lead time was in place before it, or is told as a little later by other clocks.
 _BEFORE = timedelta(days=2)
 _AFTER = timedelta(hours=1)
@@ -121,7 +123,9 @@ def trend(changes: "pd.DataFrame", window: Window, bootstrap: Bootstrap) -> list
 
 
 def shifts(changes: "pd.DataFrame", platform: "pd.DataFrame", window: Window, seed: int) -> list[Shift]:
-    """Return when the lead time of delivered changes changed for good, by environment.
+    """Return when the lead time of delivered changes changed for good, by a quarter or more, by environment.
+
+    Changes that arrive together are taken as if each were for itself, so that a p-value is rather too small.
 
     Args:
         changes: Rows of queries/marts/changes_in_window.sql.
@@ -138,6 +142,8 @@ def shifts(changes: "pd.DataFrame", platform: "pd.DataFrame", window: Window, se
         # What took long takes long by factors: logarithms compare them, and are turned back.
         values = np.log(timed["lead_seconds"].to_numpy()).tolist()
         for change in change_points(times, values, seed=seed, level=_LEVEL):
+            if abs(change.after - change.before) < np.log(_LEAST_RATIO):
+                continue
             seconds = ChangePoint(
                 change.at, float(np.exp(change.before)), float(np.exp(change.after)), change.p_value
             )
