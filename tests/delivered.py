@@ -35,6 +35,7 @@ def change(sha: str, lead: float | None = None, **given: Any) -> dict[str, Any]:
         "class": "delivered",
         "class_reason": None,
         "is_superseded": False,
+        "confidence": 1.0,
         "waits_for": None,
         "lead_seconds": lead,
         "lead_earliest_seconds": lead,

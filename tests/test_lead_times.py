@@ -192,3 +192,20 @@ def test_releases_have_a_lead_time_of_their_own_in_the_last_environment():
 
     assert (environment, found.definition.definition_id) == ("prod", "promoter_release_lead_time")
     assert (found.few, found.open_count, found.unknown_count) == ((60,), 1, 1)
+
+
+def test_what_to_keep_in_mind_of_delivered_changes_is_counted():
+    [dev] = lead_time.by_environment(
+        changes(
+            change("a", 60.0, is_superseded=True),
+            change("b", 60.0, lead_earliest_seconds=50.0),
+            change("c", 60.0, confidence=0.5),
+        ),
+        BOOTSTRAP,
+    )
+
+    assert dev.caveat == (
+        "dev: of 3 delivered changes, 1 arrived as part of a later one;"
+        " of 1 it is only known between which two looks they were healthy;"
+        " 1 are linked by a rule that is not certain."
+    )

@@ -92,6 +92,13 @@ REWORK_RATE = Definition(
     "share of all deployments",
     "DORA 2024, rework rate; without tickets, unplanned is read from what happened",
 )
+STAGE_DURATION = Definition(
+    "stage_duration",
+    "changes",
+    "the stage before was passed",
+    "the stage was passed; 0 where a lane does not have it",
+    "the parts that a change lead time is the sum of",
+)
 LEAD_TIMES = (
     CHANGE_LEAD_TIME,
     AUTHORING_LEAD_TIME,
@@ -102,6 +109,7 @@ LEAD_TIMES = (
 )
 DEFINITIONS = (
     *LEAD_TIMES,
+    STAGE_DURATION,
     DEPLOYMENT_FREQUENCY,
     CHANGE_FAIL_RATE,
     FAILED_DEPLOYMENT_RECOVERY_TIME,

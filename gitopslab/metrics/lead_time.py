@@ -42,6 +42,7 @@ class LeadTime:
         working: How much of it something worked on them.
         bounded_count: Delivered changes of which it is only known between which times they were healthy.
         superseded_count: Delivered changes that arrived as part of a later one only.
+        uncertain_count: Delivered changes that are linked by a rule that is not certain.
     """
 
     environment: str
@@ -53,6 +54,7 @@ class LeadTime:
     working: Working
     bounded_count: int
     superseded_count: int
+    uncertain_count: int
 
     def __str__(self) -> str:
         return f"{self.environment}: {self._arrived()}{self._where()}."
@@ -66,6 +68,16 @@ class LeadTime:
             return f"{human(half.seconds)} in {self.environment} (of {counted})"
         opened = f"{self.duration.open_count:,} of {counted} still open" if self.duration.open_count else ""
         return f"{self.environment} ({opened or f'{counted} delivered'})"
+
+    @property
+    def caveat(self) -> str:
+        """What to keep in mind of the delivered changes."""
+        return (
+            f"{self.environment}: of {_count(self.delivered.n, 'delivered change')},"
+            f" {self.superseded_count:,} arrived as part of a later one;"
+            f" of {self.bounded_count:,} it is only known between which two"
+            f" looks they were healthy; {self.uncertain_count:,} are linked by a rule that is not certain."
+        )
 
     def _arrived(self) -> str:
         duration = self.duration
@@ -229,6 +241,7 @@ def _lead_time(environment: str, changes: "pd.DataFrame", bootstrap: Bootstrap) 
         working=stages.working(changes, environment),
         bounded_count=int((timed["lead_earliest_seconds"] < timed["lead_seconds"]).sum()),
         superseded_count=int(changes["is_superseded"].sum()),
+        uncertain_count=int((timed["confidence"] < 1).sum()),
     )
 
 

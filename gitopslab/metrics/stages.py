@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gitopslab.metrics.definitions import CHANGE_LEAD_TIME
+from gitopslab.metrics.definitions import STAGE_DURATION
 from gitopslab.metrics.durations import FEWEST, Bootstrap, DurationSummary, human, summarize
 
 if TYPE_CHECKING:
@@ -168,9 +168,7 @@ def stage_durations(changes: "pd.DataFrame", environment: str, bootstrap: Bootst
         seconds = timed[stage.column]
         if not seconds.any():
             continue
-        duration = summarize(
-            seconds.tolist(), CHANGE_LEAD_TIME, seed=bootstrap.seed, samples=bootstrap.samples
-        )
+        duration = summarize(seconds.tolist(), STAGE_DURATION, seed=bootstrap.seed, samples=bootstrap.samples)
         share = float(seconds.sum()) / total if len(timed) >= FEWEST else None
         found.append(StageDuration(environment, stage.name, stage.is_working, duration, share))
     return found
