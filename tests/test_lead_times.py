@@ -56,7 +56,7 @@ def test_few_changes_have_no_estimate():
 
 def test_no_change_is_said_so():
     assert lead_time.by_environment(changes(), BOOTSTRAP) == []
-    assert lead_time.headline([], WINDOW) == "No change came in in 28 days."
+    assert lead_time.headline([], WINDOW) == "No change came in within 28 d."
 
 
 def test_an_environment_that_is_not_there_is_refused_and_not_empty():

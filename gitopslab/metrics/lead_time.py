@@ -218,7 +218,7 @@ def slowest(changes: "pd.DataFrame", most: int = 3) -> "pd.DataFrame":
 def headline(found: Sequence[LeadTime], window: Window) -> str:
     """Return the one sentence to remember: the environment's own, or one that names each."""
     if not found:
-        return f"No change came in in {window.days:.4g} days."
+        return f"No change came in within {human(86_400 * window.days)}."
     if len(found) == 1:
         return str(found[0])
     known = ", ".join(each.clause for each in found if each.duration.quantile(0.5))
