@@ -5,12 +5,14 @@ into gitopslab's at the caller's boundary through `DatabaseError`.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import fsspec
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 
 Connection = duckdb.DuckDBPyConnection
 DatabaseError = duckdb.Error
@@ -77,6 +79,11 @@ def cursor(connection: Connection) -> Connection:
 def arrow(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> pa.Table:
     """Return the rows of a SELECT as an Arrow table."""
     return connection.sql(sql, params=parameters or None).to_arrow_table()
+
+
+def define(connection: Connection, name: str, function: Callable[[pa.ChunkedArray], pa.ChunkedArray]) -> None:
+    """Let SQL on `connection` call a function of texts, which gets many at once and never NULL."""
+    connection.create_function(name, function, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
 
 
 def serve_filesystem(connection: Connection, url: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gitopslab.cli import extract_inventory, land_metrics, output
+from gitopslab.cli import extract_inventory, land_dump, land_metrics, output
 from gitopslab.errors import FindingsError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ land_app = typer.Typer(no_args_is_help=True, help="Put objects into the lake.")
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     land_metrics.register(land_app)
+    land_dump.register(land_app)
     extract_inventory.register_files(land_app)
     app.add_typer(land_app, name="land")
 

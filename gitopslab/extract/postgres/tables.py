@@ -25,34 +25,42 @@ _CALENDAR = "BETWEEN '0001-01-01' AND '9999-12-31'"
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """What a column holds: the types that hold just that, the usual one first, and the SQL to read it."""
 
     types: tuple[str, ...]
     sql: str = "{0}"
 
 
-_TEXT = _Kind(("text", "character varying", "character", "uuid", "USER-DEFINED"), "{0}::text")
-_JSON = _Kind(("jsonb", "json"), "{0}::text")
-_TIME = _Kind(("timestamp without time zone", "timestamp with time zone"), "{0}::timestamp")
-_KINDS = {
-    pa.string(): _TEXT,
-    TIME: _TIME,
-    pa.bool_(): _Kind(("boolean",)),
-    pa.int64(): _Kind(("integer", "bigint", "smallint"), "{0}::bigint"),
-    pa.float64(): _Kind(
+TEXT = Kind(("text", "character varying", "character", "uuid", "USER-DEFINED"), "{0}::text")
+JSON = Kind(("jsonb", "json"), "{0}::text")
+ZONELESS = Kind(("timestamp without time zone", "timestamp with time zone"), "{0}::timestamp")
+KINDS = {
+    pa.string(): TEXT,
+    TIME: ZONELESS,
+    pa.bool_(): Kind(("boolean",)),
+    pa.int64(): Kind(("integer", "bigint", "smallint"), "{0}::bigint"),
+    pa.float64(): Kind(
         ("double precision", "real", "numeric", "integer", "bigint", "smallint"), "{0}::float8"
     ),
 }
 
 
 @dataclass(frozen=True)
-class _Column:
-    """Where a landed column comes from: a column of the source, what it holds, and SQL over it."""
+class Column:
+    """Where a landed column comes from: a column of the source, what it holds, and SQL over it.
+
+    Attributes:
+        source: The column of the source.
+        kind: What that holds.
+        sql: How Postgres makes the landed value of it.
+        copied_sql: How DuckDB does, of the text that COPY writes; empty where the kind says how.
+    """
 
     source: str
-    kind: _Kind
+    kind: Kind
     sql: str
+    copied_sql: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class SourceTable:
     dataset: Dataset
     migration: str = ""
     added: Mapping[str, str] = field(default_factory=dict)
-    derived: Mapping[str, _Column] = field(default_factory=dict)
+    derived: Mapping[str, Column] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
     condition: str = ""
     changed_by: str = ""
@@ -86,7 +94,7 @@ class SourceTable:
         return self.dataset.grain[1]
 
     @property
-    def columns(self) -> dict[str, _Column]:
+    def columns(self) -> dict[str, Column]:
         """Every landed column that comes from the source."""
         return {
             each.name: self.derived.get(each.name) or self._plain(each)
@@ -94,9 +102,9 @@ class SourceTable:
             if each.name not in OWN_COLUMNS
         }
 
-    def _plain(self, landed: pa.Field) -> _Column:
-        kind = _JSON if landed.name in self.dataset.json_columns else _KINDS[landed.type]
-        return _Column(landed.name, kind, kind.sql)
+    def _plain(self, landed: pa.Field) -> Column:
+        kind = JSON if landed.name in self.dataset.json_columns else KINDS[landed.type]
+        return Column(landed.name, kind, kind.sql)
 
 
 @dataclass(frozen=True)
@@ -159,13 +167,13 @@ class LiveTable:
     @property
     def _times(self) -> list[str]:
         columns = self.table.columns.values()
-        return [each.source for each in columns if each.kind is _TIME and each.source in self.types]
+        return [each.source for each in columns if each.kind is ZONELESS and each.source in self.types]
 
-    def _sql(self, column: _Column, *, is_guarded: bool) -> str:
+    def _sql(self, column: Column, *, is_guarded: bool) -> str:
         if column.source not in self.types:
             return "NULL"
         value = column.sql.format(_of(column.source))
-        is_time = is_guarded and column.kind is _TIME
+        is_time = is_guarded and column.kind is ZONELESS
         return f"CASE WHEN NOT ({_is_odd(column.source)}) THEN {value} END" if is_time else value
 
 
@@ -202,7 +210,7 @@ def _of(name: str) -> str:
 
 def _hashable(name: str, data_type: str) -> str:
     """Return a column as the server can hash it: json, for one, has no hash."""
-    is_known = any(data_type in kind.types for kind in _KINDS.values()) or data_type == "jsonb"
+    is_known = any(data_type in kind.types for kind in KINDS.values()) or data_type == "jsonb"
     return _of(name) if is_known else f"{_of(name)}::text"
 
 
@@ -210,13 +218,16 @@ def _is_odd(name: str) -> str:
     return f"{_of(name)} NOT {_CALENDAR}"
 
 
-def _measured(*names: str) -> dict[str, _Column]:
+def _measured(*names: str) -> dict[str, Column]:
     """Return the columns that stand for texts which are too large or too private to keep."""
     sha256 = "encode(sha256(convert_to({0}, 'UTF8')), 'hex')"
     return {
-        f"{name}_{what}": _Column(name, _TEXT, sql)
+        f"{name}_{what}": Column(name, TEXT, sql, copied_sql)
         for name in names
-        for what, sql in (("bytes", "octet_length({0})"), ("sha256", sha256))
+        for what, sql, copied_sql in (
+            ("bytes", "octet_length({0})", "strlen({0})"),
+            ("sha256", sha256, "sha256({0})"),
+        )
     }
 
 
@@ -248,6 +259,8 @@ _MEASURING_EVENTS = (
 )
 _SPEAKING_EVENTS = ("agent.message", "agent.tool_use", "agent.tool_result", "user.message")
 
+_MEASURING_DATA = f"CASE WHEN t.type IN {_listed(_MEASURING_EVENTS)} THEN {{0}}::text END"
+
 _WITHOUT_TEST_PATCH = (
     "CASE WHEN jsonb_typeof({0}::jsonb) = 'object' THEN ({0}::jsonb - 'test_patch')::text ELSE {0}::text END"
 )
@@ -256,10 +269,8 @@ SESSION_EVENTS = SourceTable(
     "session_events",
     postgres.SESSION_EVENTS,
     derived={
-        "data": _Column(
-            "data", _JSON, f"CASE WHEN t.type IN {_listed(_MEASURING_EVENTS)} THEN {{0}}::text END"
-        ),
-        "data_bytes": _Column("data", _JSON, "octet_length({0}::text)"),
+        "data": Column("data", JSON, _MEASURING_DATA, _MEASURING_DATA),
+        "data_bytes": Column("data", JSON, "octet_length({0}::text)", "strlen({0})"),
     },
     condition=f"t.type IN {_listed(_MEASURING_EVENTS + _SPEAKING_EVENTS)}",
     changed_by="created_at",
@@ -274,7 +285,7 @@ TABLES = (
         "0046",
         added=_by_migration(m0056="mlflow_dataset_id mlflow_dataset_record_id"),
         derived=_measured("problem_statement", "hints_text", "gold_patch")
-        | {"test_metadata": _Column("test_metadata", _JSON, _WITHOUT_TEST_PATCH)},
+        | {"test_metadata": Column("test_metadata", JSON, _WITHOUT_TEST_PATCH, "without_test_patch({0})")},
     ),
     SourceTable(
         "benchmark_runs",

@@ -16,8 +16,8 @@ from gitopslab.extract.postgres.tables import LiveTable
 from gitopslab.extract.rows import RowLanding
 
 _KEYS_A_QUERY = 20_000
-_NO_KEYS = pa.table({"key": pa.array([], pa.string())})
-_TICK = timedelta(microseconds=1)
+NO_KEYS = pa.table({"key": pa.array([], pa.string())})
+TICK = timedelta(microseconds=1)
 
 Progress = Callable[[int], None]
 
@@ -86,21 +86,21 @@ def land(
     written_since = _written_since(live, floor)
     extent = _extent(snapshot, live, written_since)
     with database.memory() as known:
-        latest_at = _learn(known, landing, live, floor)
+        latest_at = learn(known, landing, live, floor)
         if latest_at is None:
-            wanted, gone = iter([written_since]), _NO_KEYS
+            wanted, gone = iter([written_since]), NO_KEYS
         else:
             changed, gone = _compare(known, snapshot, live, written_since)
             wanted = _conditions(live, changed)
-    at = max(snapshot.taken_at, latest_at + _TICK) if latest_at else snapshot.taken_at
+    at = max(snapshot.taken_at, latest_at + TICK) if latest_at else snapshot.taken_at
     columns = live.versions(with_odd_times=extent.has_odd_times)
     landed_count = 0
     for conditions in wanted:
         for batch in snapshot.batches(live.select(columns, *conditions), table.name):
-            landing.add_new(table.dataset, _versions(table.dataset, batch, snapshot.name, at))
+            landing.add_new(table.dataset, versions_of(table.dataset, batch, snapshot.name, at))
             landed_count += len(batch)
             progress(len(batch))
-    landing.add_new(table.dataset, _versions(table.dataset, gone, snapshot.name, at, is_deleted=True))
+    landing.add_new(table.dataset, versions_of(table.dataset, gone, snapshot.name, at, is_deleted=True))
     landing.tally.object_count += extent.row_count - landed_count
     landing.tally.known_count += extent.row_count - landed_count
     _note(landing, live, extent, floor, at)
@@ -139,8 +139,8 @@ def _extent(snapshot: Snapshot, live: LiveTable, conditions: tuple[str, ...]) ->
     return _Extent(**row)
 
 
-def _learn(
-    known: database.Connection, landing: RowLanding, live: LiveTable, floor: datetime | None
+def learn(
+    known: database.Connection, landing: RowLanding, live: LiveTable, floor: datetime | None = None
 ) -> datetime | None:
     """Fill the table `known` with key and hash of each row as it last landed, and return when that was."""
     dataset, key, changed_by = live.table.dataset, live.table.key, live.table.changed_by
@@ -185,7 +185,7 @@ def _compare(
     )
     gone = database.arrow(known, "SELECT key FROM known ANTI JOIN current_row USING (key) ORDER BY key")
     known.unregister("current_row")
-    return changed, _NO_KEYS if live.table.changed_by else gone.rename_columns([live.table.key])
+    return changed, NO_KEYS if live.table.changed_by else gone.rename_columns([live.table.key])
 
 
 def _conditions(live: LiveTable, keys: pa.Table) -> Iterator[tuple[str, ...]]:
@@ -199,7 +199,7 @@ def _key(live: LiveTable) -> str:
     return f"t.{identifier(live.table.key)}"
 
 
-def _versions(
+def versions_of(
     dataset: Dataset, rows: pa.Table, database_name: str, at: datetime, *, is_deleted: bool = False
 ) -> pa.Table:
     """Return rows of the source as rows of `dataset`; columns that they have not are NULL."""

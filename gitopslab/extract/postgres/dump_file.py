@@ -1,0 +1,415 @@
+r"""What `pg_dump` writes as plain text: columns of its tables, and the rows of its COPY blocks as text.
+
+Source: SQL of pg_dump without --inserts, in UTF-8; plain, gzip or zstd.
+Needs:  nothing but the file.
+Limits: of SQL only CREATE TABLE, COPY … FROM stdin and SET client_encoding are understood. A row whose value
+        ends at a line break behind a backslash, which COPY reads and pg_dump never writes, is refused.
+
+Values hold neither tabs nor line breaks as such, so a block is split as it stands, and escapes are undone
+column by column.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from functools import reduce
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from gitopslab.errors import UsageError
+from gitopslab.extract.byte_stream import ByteStream
+from gitopslab.extract.pages import EXCERPT_BYTES
+
+LINE = "line of the file"
+"""The column that holds where a row stands; a COPY with a column of this name is refused."""
+
+_PIECE_BYTES = 8 << 20
+_STATEMENT_BYTES = 1 << 20
+_ARCHIVE = b"PGDMP"
+
+_END = re.compile(rb"^\\\.\r?(?:\n|\Z)", re.MULTILINE)
+_MARK = re.compile(rb"--|/\*|[eE]?'|\"|\$(?:[A-Za-z_][A-Za-z_0-9]*)?\$|;")
+_CLOSED = {
+    b"--": re.compile(rb"$"),
+    b"/*": re.compile(rb".*?\*/", re.DOTALL),
+    b"'": re.compile(rb"[^']*'"),
+    b"E'": re.compile(rb"(?:[^'\\]|\\.)*'", re.DOTALL),
+    b'"': re.compile(rb'[^"]*"'),
+}
+
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_TABLE = rf"((?:{_NAME}\s*\.\s*)*{_NAME})"
+_CREATE = re.compile(
+    rf"CREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF NOT EXISTS\s+)?{_TABLE}\s*\((.*)\)", re.IGNORECASE | re.DOTALL
+)
+_COPY = re.compile(rf"COPY\s+{_TABLE}\s*(?:\((.*)\))?\s*FROM\s+stdin\s*(.*);", re.IGNORECASE | re.DOTALL)
+_INSERT = re.compile(rf"INSERT\s+INTO\s+(?:ONLY\s+)?{_TABLE}", re.IGNORECASE)
+_ENCODING = re.compile(r"SET\s+client_encoding\s*(?:=|TO)\s*'?([\w-]+)", re.IGNORECASE)
+_PART = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[(),]|[^'"(),]+""")
+_COLUMN = re.compile(
+    rf"({_NAME})\s+(.+?)\s*(?:\b(?:COLLATE|DEFAULT|NOT\s+NULL|NULL|CONSTRAINT|PRIMARY|UNIQUE|REFERENCES|CHECK"
+    r"|GENERATED|STORAGE|COMPRESSION)\b.*)?\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_CONSTRAINT = re.compile(r"(?:CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN|EXCLUDE|LIKE)\b", re.IGNORECASE)
+
+_SERIAL = {"smallserial": "smallint", "serial": "integer", "bigserial": "bigint"}
+_ESCAPES = {"\\b": "\b", "\\f": "\f", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\v": "\v"}
+
+
+class Refused(NamedTuple):
+    """A line of a block that is no row: its number from 1, one word, one sentence, and the line as read."""
+
+    line: int
+    reason: str
+    message: str
+    text: str
+
+
+class Rows(NamedTuple):
+    """Some rows of a block: a column of text a column of the table, and `LINE`; and what is no row."""
+
+    rows: pa.Table
+    refused: list[Refused]
+
+
+class Block:
+    """The rows that one COPY brings; they can be read once, before the next block is asked for.
+
+    Attributes:
+        table: Name of the table, without its schema.
+        schema: Its schema; empty where the dump names none.
+        columns: The columns of the rows.
+        types: Columns of the table and their types, as information_schema names them; empty where the dump
+            does not create it.
+        line: Where it begins.
+        is_whole: Whether its end was seen, once all rows are read.
+    """
+
+    def __init__(self, lines: "_Lines", table: str, columns: tuple[str, ...], types: dict[str, str]) -> None:
+        self.schema, self.table = _split(table)
+        self.columns, self.types, self.line = columns, types, lines.number
+        self.is_whole = False
+        self._lines = lines
+
+    def rows(self) -> Iterator[Rows]:
+        """Yield the rows."""
+        for text, line, refused in self._texts():
+            found = _taken_apart(text, self.columns, line)
+            yield Rows(found.rows, [*refused, *found.refused])
+
+    def pass_over(self) -> None:
+        """Go to the end without reading rows."""
+        for _ in self._texts():
+            pass
+
+    def _texts(self) -> Iterator[tuple[bytes, int, list[Refused]]]:
+        while not self.is_whole and self._lines.fill():
+            line, refused = self._lines.number, self._lines.refused()
+            text, self.is_whole = self._lines.until_end()
+            yield text, line, refused
+
+
+class Dump:
+    """A dump that is read from its beginning to its end, once.
+
+    Args:
+        source: What messages call it.
+        stream: Its bytes.
+        wanted: Names of the tables whose rows are to be read.
+        max_line_bytes: Of a line; a longer one is refused.
+
+    Attributes:
+        passed_over_count: Statements that bring no rows of a table and are no CREATE TABLE.
+    """
+
+    def __init__(
+        self, source: str, stream: ByteStream, wanted: Collection[str], *, max_line_bytes: int = 256 << 20
+    ) -> None:
+        self.passed_over_count = 0
+        self._source, self._wanted = source, wanted
+        self._lines = _Lines(stream, max_line_bytes)
+        self._types: dict[str, dict[str, str]] = {}
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks of rows in wanted tables, in order.
+
+        Raises:
+            UsageError: It is no dump in text, not in UTF-8, or has rows of a wanted table as INSERT.
+        """
+        if self._lines.starts_with(_ARCHIVE):
+            raise UsageError(
+                f"{self._source}: an archive of pg_dump; write it as text: pg_restore --file=dump.sql FILE"
+            )
+        for statement in self._statements():
+            if created := _CREATE.match(statement):
+                self._types[_plain(created[1])] = _types(created[2])
+            elif block := self._block(statement):
+                if block.table in self._wanted:
+                    yield block
+                block.pass_over()
+            else:
+                self._pass_over(statement)
+
+    def _block(self, statement: str) -> Block | None:
+        copied = _COPY.match(statement)
+        if not copied:
+            return None
+        table, columns = _plain(copied[1]), tuple(map(_unquoted, _names(copied[2] or "")))
+        block = Block(self._lines, table, columns, self._types.get(table, {}))
+        if block.table in self._wanted and (copied[3] or not columns or len({*columns, LINE}) <= len(columns)):
+            raise UsageError(
+                f"{self._source}: line {block.line}: COPY of {block.table} with options, without columns,"
+                " or with one named twice; pg_dump writes COPY table (columns) FROM stdin"
+            )
+        return block
+
+    def _pass_over(self, statement: str) -> None:
+        self.passed_over_count += 1
+        inserted = _INSERT.match(statement)
+        if inserted and _split(_plain(inserted[1]))[1] in self._wanted:
+            raise UsageError(
+                f"{self._source}: line {self._lines.number}: rows as INSERT; write the dump anew,"
+                " without --inserts, --column-inserts and --rows-per-insert"
+            )
+        encoding = _ENCODING.match(statement)
+        if encoding and encoding[1].upper() not in {"UTF8", "UTF-8", "SQL_ASCII"}:
+            raise UsageError(
+                f"{self._source}: its encoding is {encoding[1]}; write it with pg_dump --encoding=UTF8"
+            )
+
+    def _statements(self) -> Iterator[str]:
+        """Yield statements, cut to 1 MiB; the lines behind one are still to be read."""
+        parts: list[bytes] = []
+        quote = b""
+        while (line := self._lines.line()) is not None:
+            if not parts and line.startswith(b"\\"):
+                continue
+            start, end = 0, len(line)
+            for position, mark in _marks(line, quote):
+                quote = mark
+                if quote == b";":
+                    yield _text([*parts, line[start:position]])
+                    parts, start = [], position
+                elif quote == b"--":
+                    end = position - len(quote)
+            quote = b"" if quote in {b";", b"--"} else quote
+            rest = line[start:end]
+            if (parts or rest.strip()) and sum(map(len, parts)) < _STATEMENT_BYTES:
+                parts.append(rest)
+
+
+class _Lines:
+    """The lines of a file, one by one or many at once."""
+
+    def __init__(self, stream: ByteStream, max_line_bytes: int) -> None:
+        self.number = 1
+        self._stream, self._max_line_bytes = stream, max_line_bytes
+        self._text, self._at = b"", 0
+        self._refused: list[Refused] = []
+
+    def starts_with(self, text: bytes) -> bool:
+        return self.fill() and self._text.startswith(text)
+
+    def fill(self) -> bool:
+        """Return whether there are lines; a line that is too long is none."""
+        while self._at == len(self._text):
+            self._text, self._at = self._stream.read_lines(_PIECE_BYTES, self._max_line_bytes), 0
+            if not self._text:
+                return bool(self._refused)
+            if len(self._text) > self._max_line_bytes and not self._text.endswith(b"\n"):
+                self._stream.skip_line()
+                message = f"a line of more than {self._max_line_bytes} bytes"
+                self._refused.append(Refused(self.number, "too_large", message, _excerpt(self._text)))
+                self._text = b""
+                self.number += 1
+        return True
+
+    def line(self) -> bytes | None:
+        """Return the next line, with its break; None at the end."""
+        if not self.fill() or not self._text:
+            return None
+        end = self._text.find(b"\n", self._at) + 1 or len(self._text)
+        line, self._at = self._text[self._at : end], end
+        self.number += 1
+        return line
+
+    def until_end(self) -> tuple[bytes, bool]:
+        r"""Return the lines that are there before `\.`, and whether that was met and taken."""
+        found = _END.search(self._text, self._at)
+        end, after = found.span() if found else (len(self._text), len(self._text))
+        text, self._at = self._text[self._at : end], after
+        self.number += text.count(b"\n") + bool(found)
+        return text, bool(found)
+
+    def refused(self) -> list[Refused]:
+        """Return the lines that were refused since the last call."""
+        refused, self._refused = self._refused, []
+        return refused
+
+
+def _marks(line: bytes, quote: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield what opens and closes in a line, and where that ends: a quote, empty for its end, or `;`."""
+    position = 0
+    while True:
+        if quote:
+            closed = _closing(quote).match(line, position)
+            if not closed:
+                return
+            position, quote = closed.end(), b""
+        else:
+            opened = _MARK.search(line, position)
+            if not opened:
+                return
+            position = opened.end()
+            quote = opened[0].upper() if opened[0] in {b"e'", b"E'"} else opened[0]
+        yield position, quote
+        if quote == b";":
+            quote = b""
+        elif quote == b"--":
+            return
+
+
+def _closing(quote: bytes) -> re.Pattern[bytes]:
+    return _CLOSED.get(quote) or re.compile(rb".*?" + re.escape(quote), re.DOTALL)
+
+
+def _text(parts: list[bytes]) -> str:
+    return b"".join(parts).decode("utf-8", "replace").strip()
+
+
+def _types(body: str) -> dict[str, str]:
+    """Return the columns that the inside of a CREATE TABLE names."""
+    entries, depth = [""], 0
+    for part in _PART.findall(body):
+        depth += {"(": 1, ")": -1}.get(part, 0)
+        if part == "," and not depth:
+            entries.append("")
+        else:
+            entries[-1] += part
+    types = {}
+    for entry in map(str.strip, entries):
+        column = None if _CONSTRAINT.match(entry) else _COLUMN.match(entry)
+        if column:
+            types[_unquoted(column[1])] = _data_type(column[2])
+    return types
+
+
+def _data_type(written: str) -> str:
+    """Return a type in the words of information_schema."""
+    if written.endswith("]"):
+        return "ARRAY"
+    if "." in written or '"' in written:
+        return "USER-DEFINED"
+    plain = " ".join(re.sub(r"\([^)]*\)", " ", written).lower().split())
+    return _SERIAL.get(plain, plain)
+
+
+def _names(text: str) -> list[str]:
+    return re.findall(_NAME, text)
+
+
+def _plain(name: str) -> str:
+    """Return a name without blanks around its dots."""
+    return ".".join(_names(name))
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return schema, or nothing, and name, without quotes."""
+    *schema, table = map(_unquoted, _names(name))
+    return ".".join(schema), table
+
+
+def _taken_apart(text: bytes, columns: tuple[str, ...], first_line: int) -> Rows:
+    """Return lines as rows."""
+    refused: dict[int, Refused] = {}
+
+    def refuse(number: int, reason: str, message: str, line: str) -> None:
+        refused.setdefault(number, Refused(first_line + number, reason, message, line[:EXCERPT_BYTES]))
+
+    def skip(row: csv.InvalidRow) -> str:
+        message = f"{row.actual_columns} columns, and COPY names {row.expected_columns}"
+        refuse(row.number - 1, "invalid_row", message, row.text)
+        return "skip"
+
+    if not text:
+        return Rows(_table({name: pa.array([], pa.string()) for name in columns}, []), [])
+    if text.count(b"\r\n") == text.count(b"\n"):
+        text = text.replace(b"\r\n", b"\n")
+    if not _is_plain(text):
+        lines = text.split(b"\n")
+        for number, line in enumerate(lines):
+            if not _is_plain(line):
+                refuse(
+                    number, "invalid_encoding", "it is not UTF-8, or holds NUL or a bare CR", _excerpt(line)
+                )
+                lines[number] = b"\t" * len(columns)  # one column too many, so that it is no row
+        text = b"\n".join(lines)
+    found = csv.read_csv(
+        pa.BufferReader(text),
+        csv.ReadOptions(use_threads=False, column_names=columns, block_size=len(text) + 1),
+        csv.ParseOptions(
+            delimiter="\t", quote_char=False, ignore_empty_lines=False, invalid_row_handler=skip
+        ),
+        csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()), null_values=["\\N"], strings_can_be_null=True
+        ),
+    )
+    line_count = text.count(b"\n") + (not text.endswith(b"\n"))
+    numbers = np.delete(np.arange(line_count), list(refused)) + first_line
+    texts = {name: _unescaped(found[name].combine_chunks()) for name in columns}
+    rows = _table(texts, numbers)
+    is_odd = reduce(pc.or_, (_has(text, "\\") for text in texts.values()))
+    if pc.any(is_odd).as_py():
+        for line in rows[LINE].filter(is_odd).to_pylist():
+            refuse(line - first_line, "invalid_row", "an escape that pg_dump does not write", "")
+        rows = rows.filter(pc.invert(is_odd))
+    return Rows(_with_backslashes(rows), [refused[number] for number in sorted(refused)])
+
+
+def _table(texts: dict[str, pa.Array], lines: Sequence[int] | npt.NDArray[np.int64]) -> pa.Table:
+    return pa.table(texts | {LINE: pa.array(lines, pa.int64())})
+
+
+def _is_plain(text: bytes) -> bool:
+    if b"\0" in text or b"\r" in text:
+        return False
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _excerpt(text: bytes) -> str:
+    return text[:EXCERPT_BYTES].decode("utf-8", "backslashreplace")
+
+
+def _unescaped(texts: pa.Array) -> pa.Array:
+    """Undo the escapes of COPY; NUL, which no row holds, stands for a backslash meanwhile."""
+    if not pc.any(_has(texts, "\\")).as_py():
+        return texts
+    texts = pc.replace_substring(texts, "\\\\", "\0")
+    for escape, character in _ESCAPES.items():
+        texts = pc.replace_substring(texts, escape, character)
+    return texts
+
+
+def _with_backslashes(rows: pa.Table) -> pa.Table:
+    columns = [
+        pc.replace_substring(column, "\0", "\\") if pc.any(_has(column, "\0")).as_py() else column
+        for column in rows.select(rows.schema.names[:-1])
+    ]
+    return pa.table([*columns, rows[LINE]], names=rows.schema.names)
+
+
+def _has(texts: pa.Array, character: str) -> pa.Array:
+    return pc.fill_null(pc.match_substring(texts, character), fill_value=False)
