@@ -111,6 +111,9 @@ class Cohorts:
             for key in dict.fromkeys((*own, *shared))
         }
 
+    def __contains__(self, queue: str) -> bool:
+        return queue in self._queues
+
     def queue(self, name: str) -> ClusterQueue:
         """Return the queue of that name."""
         return self._queues[name]

@@ -7,7 +7,8 @@
 -- From `summary.capacity`, which preflight overwrites: it is what held when `captured_at` says, or unknown where the
 -- application took no sample. Values are the application's model, not measurements. Where it could not look,
 -- it writes zeros beside an `error`: those numbers are NULL here, and the error stands beside them. An effective
--- concurrency of 0 without error is a launch that pressure paused.
+-- concurrency of 0 without error is a launch that pressure paused. `nodes_available_` is room on all its eligible
+-- nodes together, for no pod lies across them.
 --
 -- `kueue_capacity` does not prove that quota was the limit: the application takes the smaller of quota and free
 -- nodes. `kueue_bound` says which: `queue_stopped`, `nodes` (no ClusterQueue was read, or quota had room),
@@ -104,6 +105,11 @@ SELECT
     TRY_CAST(read.sandbox_read ->> '$.kueueInstanceRequestEphemeralStorageBytes' AS BIGINT)
         AS instance_ephemeral_storage_bytes,
     TRY_CAST(read.sandbox_read ->> '$.kueueInstancePodCount' AS BIGINT) AS instance_pod_count,
+    TRY_CAST(read.sandbox_read ->> '$.nodeCount' AS BIGINT) AS node_count,
+    TRY_CAST(read.sandbox_read ->> '$.availableCpuMilli' AS DOUBLE) / 1000 AS nodes_available_cpu_cores,
+    TRY_CAST(read.sandbox_read ->> '$.availableMemoryBytes' AS BIGINT) AS nodes_available_memory_bytes,
+    TRY_CAST(read.sandbox_read ->> '$.availableEphemeralStorageBytes' AS BIGINT)
+        AS nodes_available_ephemeral_storage_bytes,
     TRY_CAST(read.sandbox_read ->> '$.activeSwebenchPods' AS BIGINT) AS active_pod_count,
     TRY_CAST(read.sandbox_read ->> '$.pendingSwebenchPods' AS BIGINT) AS pending_pod_count,
     TRY_CAST(read.sandbox_read ->> '$.diskPressureNodeCount' AS BIGINT) AS disk_pressure_node_count,

@@ -159,7 +159,7 @@ def _capacity(run: Run) -> dict[str, Any]:
         "capacityLimiters": list(concurrency.limiters),
         "primaryLimiter": concurrency.limiters[0] if concurrency.limiters else None,
         "capReason": concurrency.reason,
-        "maxActiveInferenceInstances": None if launch.mode == "kueue" else 56,
+        "maxActiveInferenceInstances": None if launch.mode == "kueue" else run.plan.configured_limit,
         "sandboxCapacity": {
             "sampledAt": _iso(run.created_at),
             "nodeCount": launch.node_count,

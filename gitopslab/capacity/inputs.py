@@ -1,0 +1,189 @@
+"""From rows of the warehouse to the readings that layers take, each with the row it is from."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from gitopslab.capacity.bundle import Bundle
+from gitopslab.capacity.cohort_tree import Quota
+from gitopslab.capacity.cohorts import ClusterQueue, Cohort, Cohorts, FlavorQuota
+from gitopslab.capacity.layers import Mode, Reading, Tag
+from gitopslab.capacity.pressure import Pressure
+from gitopslab.capacity.slots import Amounts, fit_count, packed_fit
+
+Row = Mapping[str, Any]
+
+_COLUMNS = {
+    "requested": "requested_concurrency",
+    "selected": "selected_instance_count",
+    "runtime_slots": "runtime_slot_count",
+    "sidecar_workflows": "dapr_workflow_capacity",
+    "parent_workflows": "parent_workflow_capacity",
+    "agent_turns": "agent_turn_limit",
+    "global_limit": "global_limit",
+    "sandbox_limit": "sandbox_limit",
+    "schedulable_sandboxes": "schedulable_sandbox_count",
+    "queue_quota": "quota_slot_count",
+    "queue_quota_borrowing": "borrowing_slot_count",
+    "model_requests": "model_request_limit",
+}
+"""Layers that the application says itself, by the column of `launch_capacity_as_of`."""
+
+_RESOURCES = {"cpu": "cpu_cores", "memory": "memory_bytes", "ephemeral-storage": "ephemeral_storage_bytes"}
+
+
+def mode(launch: Row) -> Mode:
+    """Return how the application reckoned at a launch; what is unknown is manual."""
+    found = launch["capacity_mode"]
+    return found if found in {"kueue", "auto"} else "manual"
+
+
+def pressure(launch: Row) -> Pressure:
+    """Return the pressure that the application saw at a launch; a factor that is unknown cuts nothing."""
+    factor = launch["pressure_factor"]
+    is_hard = any(
+        (
+            launch["is_hard_pressure"],
+            (launch["disk_pressure_node_count"] or 0) > 0,
+            launch["is_cluster_queue_active"] is False,
+        )
+    )
+    reasons = msgspec.json.decode(launch["pressure_reasons"] or "[]", type=list[str])
+    return Pressure(tuple(reasons), 1.0 if factor is None else factor, is_hard=is_hard)
+
+
+def modelled_request(launch: Row) -> dict[str, Decimal]:
+    """Return what the application takes an instance to ask for, as far as it says."""
+    request = _amounts(launch, "instance_")
+    pods = launch["instance_pod_count"]
+    return request if pods is None else request | {"pods": Decimal(pods)}
+
+
+def platform_readings(launch: Row) -> dict[str, Reading]:
+    """Return what the application read at a launch.
+
+    It tells only the less of quota and nodes: the nodes' part is known where it is the less, and else
+    reckoned again from the room that it saw.
+    """
+    source = f"run {launch['benchmark_run_id']}"
+    found = {
+        name: Reading(launch[column], f"{source}, {column}")
+        for name, column in _COLUMNS.items()
+        if launch[column] is not None
+    }
+    quota, both = launch["quota_slot_count"], launch["schedulable_slot_count"]
+    if both is not None:
+        nodes = fit_count(_amounts(launch, "nodes_available_"), _amounts(launch, "instance_"))
+        name = "queue_and_nodes" if quota is None else "live_nodes"
+        if name == "queue_and_nodes" or both < quota:
+            found[name] = Reading(both, f"{source}, schedulable_slot_count")
+        elif nodes is not None:
+            found[name] = Reading(nodes, f"{source}, room on {launch['node_count']} nodes together")
+    return found
+
+
+def real_readings(launch: Row, cohorts: Cohorts, bundle: Bundle | None) -> dict[str, Reading]:
+    """Return what really bounds a run: what the application says, but for quota and nodes.
+
+    Args:
+        launch: A row of `launch_capacity_as_of`.
+        cohorts: Of the cluster at that time, from `cohorts_of`.
+        bundle: What instances ask for; None takes the application's model, as an assumption.
+    """
+    request = bundle.request if bundle else modelled_request(launch)
+    tag: Tag = "calibrated" if bundle else "assumed"
+    what = f"bundle of {bundle.n} admitted instances" if bundle else "modelled bundle"
+    found = platform_readings(launch)
+    queue = launch["cluster_queue"]
+    if queue in cohorts and request:
+        slots = cohorts.slots(queue, request)
+        source = f"cohort tree of {queue}, {what}"
+        found |= {
+            "kueue_nominal": Reading(slots.nominal, source, tag),
+            "kueue_potential": Reading(slots.potential, source, tag),
+            "kueue_available": Reading(slots.available, source, tag),
+        }
+    rooms = _spread_evenly(_amounts(launch, "nodes_available_"), launch["node_count"])
+    if rooms and request:
+        pods = bundle.pods if bundle else (request,)
+        fitting = packed_fit(rooms, [_only(rooms[0], pod) for pod in pods])
+        source = f"room of {len(rooms)} nodes taken as spread evenly, {what}"
+        found["node_fit"] = Reading(fitting, source, tag)
+    return found
+
+
+def cohorts_of(quota_rows: Iterable[Row], cohort_rows: Iterable[Row]) -> Cohorts:
+    """Return the queues and cohorts of a cluster, with what Workloads hold of them.
+
+    A limit that could not be read is taken for 0: nothing is borrowed or lent that may not be.
+
+    Args:
+        quota_rows: Of `queue_quotas_as_of`.
+        cohort_rows: Of `cohort_quotas_as_of`.
+
+    Raises:
+        UsageError: The cohorts form a cycle, which in Kueue stops every queue in it.
+    """
+    queues: dict[str, list[Row]] = defaultdict(list)
+    for row in quota_rows:
+        queues[row["cluster_queue"]].append(row)
+    declared: dict[str, list[Row]] = defaultdict(list)
+    for row in cohort_rows:
+        declared[row["cohort"]].append(row)
+    cohorts = Cohorts(
+        (_queue(name, rows) for name, rows in queues.items()),
+        (
+            Cohort(name, rows[0]["parent_cohort"], _flavors(row for row in rows if row["flavor"] is not None))
+            for name, rows in declared.items()
+        ),
+    )
+    for name, rows in queues.items():
+        for row in rows:
+            cohorts.take(name, row["flavor"], {row["resource"]: row["reserved_total"] or Decimal(0)})
+    return cohorts
+
+
+def _queue(name: str, rows: list[Row]) -> ClusterQueue:
+    groups: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["resource_group_number"]].append(row)
+    return ClusterQueue(
+        name,
+        tuple(_flavors(groups[number]) for number in sorted(groups)),
+        cohort=rows[0]["cohort"],
+        stop_policy=rows[0]["stop_policy"] or "None",
+        is_active=rows[0]["is_active"],
+    )
+
+
+def _flavors(rows: Iterable[Row]) -> tuple[FlavorQuota, ...]:
+    quotas: dict[str, dict[str, Quota]] = defaultdict(dict)
+    for row in sorted(rows, key=lambda row: (row.get("flavor_number") or 0, row["flavor"], row["resource"])):
+        quotas[row["flavor"]][row["resource"]] = Quota(
+            row["nominal_quota"] or Decimal(0),
+            row["borrowing_limit"] if row["is_borrowing_limit_readable"] else Decimal(0),
+            row["lending_limit"] if row["is_lending_limit_readable"] else Decimal(0),
+        )
+    return tuple(FlavorQuota(flavor, each) for flavor, each in quotas.items())
+
+
+def _amounts(launch: Row, prefix: str) -> dict[str, Decimal]:
+    columns = {resource: f"{prefix}{suffix}" for resource, suffix in _RESOURCES.items()}
+    return {
+        resource: Decimal(str(launch[column]))
+        for resource, column in columns.items()
+        if launch[column] is not None
+    }
+
+
+def _spread_evenly(total: Amounts, count: int | None) -> list[Amounts]:
+    if not count or not total:
+        return []
+    return [{resource: amount / count for resource, amount in total.items()}] * count
+
+
+def _only(known: Amounts, pod: Amounts) -> dict[str, Decimal]:
+    return {resource: amount for resource, amount in pod.items() if resource in known}
