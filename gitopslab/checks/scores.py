@@ -1,15 +1,18 @@
 """What the warehouse says beside what was true in a simulated world: recall, precision, errors.
 
 A score is a query of queries/scores/: one row a thing that is true or found, under `truth_` tables that
-the world wrote. Adding a score is adding a file.
+the world wrote. Adding a score is adding a file. What SQL cannot find, as what a cohort tree has left, is
+scored by rows of the same columns that Python makes (`capacity_scores`).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from gitopslab import queries
+from gitopslab.checks import capacity_scores
 from gitopslab.errors import UsageError
 from gitopslab.settings import Settings
 from gitopslab.warehouse import Warehouse
@@ -65,12 +68,17 @@ def score(settings: Settings, truth: Path) -> list[Score]:
     with Warehouse(settings.warehouse.path) as warehouse:
         for name, file in tables.items():
             warehouse.read_also(name, file)
-        return [
-            found
+        asked = (
+            (query.name, warehouse.run(query.name).dicts())
             for query in queries.room("scores")
             if set(query.reads) & tables.keys()
-            for found in _scores(query.name, warehouse.run(query.name).dicts())
-        ]
+        )
+        made = (
+            (name, rows(warehouse))
+            for name, (needed, rows) in capacity_scores.SCORES.items()
+            if needed <= tables.keys()
+        )
+        return [found for name, rows in chain(asked, made) for found in _scores(name, rows)]
 
 
 def _scores(subject: str, rows: Iterable[Mapping[str, Any]]) -> list[Score]:
