@@ -10,6 +10,9 @@
 -- lend, and at least what the others and the cohorts' own quota could not have lent. With one lender the two are equal.
 -- Trees and the quota of cohorts are as last seen; a queue without cohort is a tree of its own. `idle_total` is the own
 -- quota that neither the queue nor, by the least, a borrower holds. Times are those of queue_usage_intervals.
+-- `available_total` is what the queue could reserve more, by Kueue's rule: what it does not lend is its own, the rest
+-- is pooled in its tree, and its borrowing limit holds for both. It is NULL where a cohort below the root has limits of
+-- its own, for then only the whole tree tells.
 
 WITH states AS (
     SELECT
@@ -34,7 +37,10 @@ WITH states AS (
         coalesce(usage.reserved_total, 0) AS reserved_total,
         coalesce(usage.used_total, 0) AS used_total,
         greatest(coalesce(usage.reserved_total, 0) - quota.nominal_quota, 0) AS borrowed_total,
-        least(quota.lendable_total, greatest(quota.nominal_quota - coalesce(usage.reserved_total, 0), 0)) AS unused_lendable
+        least(quota.lendable_total, greatest(quota.nominal_quota - coalesce(usage.reserved_total, 0), 0)) AS unused_lendable,
+        greatest(quota.nominal_quota - quota.lendable_total, 0) AS local_quota,
+        least(quota.nominal_quota, quota.lendable_total)
+        - greatest(coalesce(usage.reserved_total, 0) - greatest(quota.nominal_quota - quota.lendable_total, 0), 0) AS pooled
     FROM queue_usage_intervals AS usage
     JOIN queue_quota_intervals AS quota
         ON usage.cluster_uid = quota.cluster_uid
@@ -47,22 +53,27 @@ WITH states AS (
 ),
 
 changes AS (
-    SELECT cluster_uid, tree, flavor, resource, since AS changed_at, borrowed_total AS borrowed, unused_lendable AS unused
+    SELECT cluster_uid, tree, flavor, resource, since AS changed_at, borrowed_total AS borrowed, unused_lendable AS unused, pooled
     FROM states
     UNION ALL
-    SELECT cluster_uid, tree, flavor, resource, until AS changed_at, -borrowed_total AS borrowed, -unused_lendable AS unused
+    SELECT cluster_uid, tree, flavor, resource, until AS changed_at, -borrowed_total AS borrowed, -unused_lendable AS unused, -pooled AS pooled
     FROM states
     WHERE until IS NOT NULL
 ),
 
 moments AS (
-    SELECT cluster_uid, tree, flavor, resource, changed_at, sum(borrowed) AS borrowed, sum(unused) AS unused
+    SELECT
+        cluster_uid, tree, flavor, resource, changed_at, sum(borrowed) AS borrowed, sum(unused) AS unused, sum(pooled) AS pooled
     FROM changes
     GROUP BY cluster_uid, tree, flavor, resource, changed_at
 ),
 
 tree_quotas AS (
-    SELECT cluster_uid, concat('cohort/', root_cohort) AS tree, flavor, resource, sum(nominal_quota) AS nominal_quota
+    SELECT
+        cluster_uid, concat('cohort/', root_cohort) AS tree, flavor, resource, sum(nominal_quota) AS nominal_quota,
+        bool_or(
+            parent_cohort IS NOT NULL AND NOT (coalesce(is_borrowing_unlimited, false) AND coalesce(is_lending_unlimited, false))
+        ) AS has_limits
     FROM cohort_quotas
     WHERE root_cohort IS NOT NULL
     GROUP BY cluster_uid, root_cohort, flavor, resource
@@ -77,7 +88,9 @@ trees AS (
         moments.changed_at AS since,
         lead(moments.changed_at) OVER in_order AS until,
         sum(moments.borrowed) OVER in_order AS borrowed_total,
-        sum(moments.unused) OVER in_order + coalesce(tree_quotas.nominal_quota, 0) AS lendable_total
+        sum(moments.unused) OVER in_order + coalesce(tree_quotas.nominal_quota, 0) AS lendable_total,
+        sum(moments.pooled) OVER in_order + coalesce(tree_quotas.nominal_quota, 0) AS pooled_total,
+        coalesce(tree_quotas.has_limits, false) AS has_limits
     FROM moments
     LEFT JOIN tree_quotas
         ON moments.cluster_uid = tree_quotas.cluster_uid
@@ -114,7 +127,20 @@ shared AS (
         greatest(
             trees.borrowed_total - states.borrowed_total - (trees.lendable_total - states.unused_lendable), 0
         ) AS lent_at_least,
-        least(states.unused_lendable, trees.borrowed_total - states.borrowed_total) AS lent_at_most
+        least(states.unused_lendable, trees.borrowed_total - states.borrowed_total) AS lent_at_most,
+        CASE
+            WHEN NOT trees.has_limits
+            THEN greatest(
+                greatest(states.local_quota - states.reserved_total, 0)
+                + least(
+                    trees.pooled_total,
+                    coalesce(
+                        states.limit_total - greatest(states.local_quota, states.reserved_total), trees.pooled_total
+                    )
+                ),
+                0
+            )
+        END AS available_total
     FROM states
     JOIN trees
         ON states.cluster_uid = trees.cluster_uid
@@ -135,7 +161,8 @@ compared AS (
             AND lag(reserved_total) OVER in_order = reserved_total
             AND lag(used_total) OVER in_order = used_total
             AND lag(lent_at_least) OVER in_order = lent_at_least
-            AND lag(lent_at_most) OVER in_order = lent_at_most AS is_same
+            AND lag(lent_at_most) OVER in_order = lent_at_most
+            AND lag(available_total) OVER in_order IS NOT DISTINCT FROM available_total AS is_same
     FROM shared
     WINDOW in_order AS (PARTITION BY cluster_uid, uid, flavor, resource ORDER BY since)
 ),
@@ -169,8 +196,9 @@ SELECT
     lent_at_least,
     lent_at_most,
     greatest(nominal_quota - reserved_total - lent_at_least, 0) AS idle_total,
+    available_total,
     CASE WHEN count(until) = count(*) THEN epoch(max(until)) - epoch(min(since)) END AS interval_seconds
 FROM numbered
 GROUP BY
     cluster, cluster_uid, cluster_queue, uid, cohort, root_cohort, flavor, resource, step_number,
-    nominal_quota, limit_total, reserved_total, used_total, borrowed_total, lent_at_least, lent_at_most
+    nominal_quota, limit_total, reserved_total, used_total, borrowed_total, lent_at_least, lent_at_most, available_total
