@@ -37,7 +37,7 @@ _FORMS: dict[Kind, _Form] = {
         f"CASE WHEN regexp_full_match({{0}}, '{_MOMENT}') THEN TRY_CAST({{0}} AS TIMESTAMPTZ) IS NOT NULL"
         f" ELSE regexp_full_match({{0}}, '{_ODD_MOMENT}') END",
     ),
-    KINDS[pa.bool_()]: _Form("{0} = 't'", "{0} IN ('t', 'f', 'true', 'false')"),
+    KINDS[pa.bool_()]: _Form("{0} IN ('t', 'true')", "{0} IN ('t', 'f', 'true', 'false')"),
     KINDS[pa.int64()]: _Form(
         "TRY_CAST({0} AS BIGINT)",
         "regexp_full_match({0}, '-?[0-9]+') AND TRY_CAST({0} AS BIGINT) IS NOT NULL",
@@ -108,7 +108,7 @@ def _others(live: LiveTable, forms: dict[str, _Form]) -> str:
 def _member(data_type: str) -> str:
     match data_type:
         case "boolean":
-            return "CASE {0} WHEN 't' THEN 'true' WHEN 'f' THEN 'false' END"
+            return "CASE WHEN {0} IN ('t', 'true') THEN 'true' WHEN {0} IS NOT NULL THEN 'false' END"
         case "json" | "jsonb":
             return f"CASE WHEN {{0}} <> 'null' THEN {_AS_JSON} END"
         case _ if data_type in _NUMBERS:

@@ -161,7 +161,8 @@ class Dump:
             return None
         table, columns = _plain(copied[1]), tuple(map(_unquoted, _names(copied[2] or "")))
         block = Block(self._lines, table, columns, self._types.get(table, {}))
-        if block.table in self._wanted and (copied[3] or not columns or len({*columns, LINE}) <= len(columns)):
+        is_plain = columns and len({*columns, LINE}) > len(columns) and not copied[3]
+        if block.table in self._wanted and not is_plain:
             raise UsageError(
                 f"{self._source}: line {block.line}: COPY of {block.table} with options, without columns,"
                 " or with one named twice; pg_dump writes COPY table (columns) FROM stdin"
