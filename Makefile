@@ -28,6 +28,11 @@ demo: install ## Simulate a platform, land it, build, report, and say where to l
 	$(BIN)/gitopslab world generate --seed 7 --weeks 8 --scale small --out $(DEMO)
 	set -e; cd $(DEMO); for cluster in hub dev staging ryzen; do \
 	  $(abspath $(BIN))/gitopslab land files objects/$$cluster.ndjson.zst --cluster $$cluster; done
+	cd $(DEMO) && $(abspath $(BIN))/gitopslab land dump postgres.sql --database benchmark --observed-at 2026-04-27
+	cd $(DEMO) && $(abspath $(BIN))/gitopslab land inventory inventory/fetched.ndjson.zst --name hub
+	cd $(DEMO) && $(abspath $(BIN))/gitopslab extract git
+	set -e; cd $(DEMO); for cluster in hub dev staging ryzen; do \
+	  $(abspath $(BIN))/gitopslab land metrics metrics/$$cluster --cluster $$cluster; done
 	cd $(DEMO) && $(abspath $(BIN))/gitopslab build
 	cd $(DEMO) && $(abspath $(BIN))/gitopslab report lead_time -p environment=dev -p as_of=2026-04-27
 	cd $(DEMO) && $(abspath $(BIN))/gitopslab report lead_time -p since=8w -p as_of=2026-04-27

@@ -48,13 +48,18 @@ def settings_toml(scale: Scale) -> str:
                     "pipelines": (f"outer-loop-{each.name}",),
                     "images": (f"{IMAGE_PREFIX}/{each.name}",),
                     "paths": (f"services/{each.name}/*",),
-                    "paths": (f"services/{each.name}/*",),
                 },
             )
             for each in scale.services
         ),
         _repository("workflow-builder", SOURCE_URL, "source"),
         _repository("stacks", CONFIG_URL, "config"),
+        ("databases", {"name": "benchmark", "cluster": "dev", "dsn_variable": "BENCHMARK_DATABASE_URL"}),
+        ("inventories", {"name": "hub", "url": "http://inventory.hub.invalid/api/inventory"}),
+        *(
+            ("prometheus", {"name": name, "cluster": name, "url": f"http://prometheus.{name}.invalid"})
+            for name in CLUSTERS
+        ),
     ]
     return "\n".join(_table(name, values) for name, values in tables)
 
