@@ -1,4 +1,4 @@
-"""Rows a second out of Postgres: landed, landed again, bare ADBC, and psql's COPY, on a million rows.
+"""Rows a second out of Postgres: landed, landed again, landed from a dump, bare ADBC, and psql's COPY.
 
     python tests/benchmarks/postgres.py [ROWS]
 
@@ -20,6 +20,7 @@ from adbc_driver_postgresql import dbapi
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gitopslab.extract import postgres
+from gitopslab.extract.postgres import dump
 from gitopslab.extract.rows import RowLanding
 from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
@@ -53,11 +54,14 @@ def main(rows: int) -> None:
     """Print rows a second, each the best of three."""
     with postgres_server.running() as server, tempfile.TemporaryDirectory() as folder:
         _load(server, Path(folder) / "dump.sql", rows)
+        file = Path(folder) / "bench.sql"
+        _dump(server.folder, file)
         dsn = f"postgresql://postgres@/bench?host={server.folder}"
         lakes = [Lake(f"{folder}/lake-{number}") for number in range(3)]
         jobs: dict[str, Callable[[int], object]] = {
             "landed": lambda number: _land(lakes[number], dsn),
             "landed again, nothing changed": lambda number: _land(lakes[number], dsn),
+            "landed from a dump": lambda number: _land_dump(Lake(f"{folder}/dumped-{number}"), file),
             "bare ADBC into Arrow": lambda _: _bare(dsn),
             "psql COPY to nowhere": lambda _: _copy(server.folder),
         }
@@ -88,6 +92,15 @@ def _land(lake: Lake, dsn: str) -> None:
         postgres.Snapshot("bench", dsn, variable="DSN") as snapshot,
     ):
         postgres.land(snapshot, landing, postgres.Reading(timedelta(0)))
+
+
+def _dump(server: Path, file: Path) -> None:
+    subprocess.run(["pg_dump", "-h", server, "-U", "postgres", "-f", file, "bench"], check=True)
+
+
+def _land_dump(lake: Lake, file: Path) -> None:
+    with RowLanding(lake, Origin("dump", "bench", how=postgres.SYSTEM)) as landing:
+        dump.land(file, landing, dump.Reading())
 
 
 def _bare(dsn: str) -> pa.Table:
