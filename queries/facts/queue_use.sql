@@ -22,7 +22,10 @@ WITH states AS (
         usage.uid,
         quota.cohort,
         coalesce(cohorts.root_cohort, quota.cohort) AS root_cohort,
-        coalesce(concat('cohort/', coalesce(cohorts.root_cohort, quota.cohort)), concat('queue/', usage.uid)) AS tree,
+        CASE
+            WHEN quota.cohort IS NULL THEN concat('queue/', usage.uid)
+            ELSE concat('cohort/', coalesce(cohorts.root_cohort, quota.cohort))
+        END AS tree,
         usage.flavor,
         usage.resource,
         greatest(usage.since, quota.since) AS since,
