@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 
 from gitopslab.charts.style import GREY, colour_of, seconds_axis, shown, style
 from gitopslab.metrics.durations import human
-from gitopslab.metrics.lead_time import DELIVERED, IN_FLIGHT
 from gitopslab.metrics.stages import STAGES, StageMeans
 from gitopslab.metrics.trend import Shift, TrendPoint
 from gitopslab.metrics.waterfall import MEASURED, REASONS, Step
@@ -28,7 +27,7 @@ _STAGE_COLOURS = dict(
 _STEP_COLOURS = {
     MEASURED: "#009E73",
     "in_flight": "#56B4E9",
-    "rolled_back": "#CC79A7",
+    "unobserved": "#CC79A7",
     "reverted": "#E69F00",
     "failed": "#D55E00",
     "first_seen": "#F0E442",
@@ -151,12 +150,11 @@ def change_waterfall(steps: Sequence[Step]) -> go.Figure:
 
 
 def _add_changes(figure: go.Figure, changes: "pd.DataFrame", colour: str) -> None:
-    for name, seconds, marker in (
-        (DELIVERED, "lead_seconds", {"symbol": "circle", "size": 5, "opacity": 0.6}),
-        (IN_FLIGHT, "open_seconds", {"symbol": "triangle-up-open", "size": 6, "opacity": 0.7}),
+    for verb, seconds, marker in (
+        ("took", "lead_seconds", {"symbol": "circle", "size": 5, "opacity": 0.6}),
+        ("still open, for", "open_seconds", {"symbol": "triangle-up-open", "size": 6, "opacity": 0.7}),
     ):
-        rows = changes[changes["class"].eq(name) & changes[seconds].notna()]
-        verb = "took" if name == DELIVERED else "still open, for"
+        rows = changes[changes[seconds].notna()]
         figure.add_scatter(
             x=rows["committed_at"].tolist(),
             y=rows[seconds].clip(lower=_LEAST_SECONDS).tolist(),

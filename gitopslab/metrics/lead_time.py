@@ -15,7 +15,6 @@ from gitopslab.window import Window
 if TYPE_CHECKING:
     import pandas as pd
 
-DELIVERED = "delivered"
 IN_FLIGHT = "in_flight"
 
 # Where a definition's clock starts and stops, as columns of queries/marts/changes_in_window.sql.
@@ -150,7 +149,7 @@ def duration(changes: "pd.DataFrame", bootstrap: Bootstrap) -> DurationSummary:
     """Return the change lead time of `changes`, with open ones counted for as long as they have lasted."""
     is_open = changes["class"].eq(IN_FLIGHT)
     return summarize_with_open(
-        changes.loc[changes["class"].eq(DELIVERED), "lead_seconds"].tolist(),
+        changes["lead_seconds"].dropna().tolist(),
         changes.loc[is_open, "open_seconds"].tolist(),
         CHANGE_LEAD_TIME,
         bootstrap,
@@ -186,7 +185,7 @@ def compared(
         bootstrap: How intervals are made.
     """
     found = [
-        (environment, _by_clock(part[part["class"].eq(DELIVERED)], clock, bootstrap))
+        (environment, _by_clock(part[part["lead_seconds"].notna()], clock, bootstrap))
         for environment, part in environments(changes)
         for clock in _CLOCKS
     ]
@@ -230,12 +229,11 @@ def headline(found: Sequence[LeadTime], window: Window) -> str:
 
 def _lead_time(environment: str, changes: "pd.DataFrame", bootstrap: Bootstrap) -> LeadTime:
     timed = changes[changes["lead_seconds"].notna()]
-    arrived = changes[changes["class"].eq(DELIVERED)]
     return LeadTime(
         environment=environment,
         change_count=len(changes),
         duration=duration(changes, bootstrap),
-        delivered=duration(arrived, bootstrap),
+        delivered=duration(timed, bootstrap),
         stages=tuple(stages.stage_means(changes, environment)),
         stage_durations=tuple(stages.stage_durations(changes, environment, bootstrap)),
         working=stages.working(changes, environment),

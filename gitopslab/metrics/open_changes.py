@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitopslab.metrics.durations import FEWEST, human
-from gitopslab.metrics.lead_time import DELIVERED, IN_FLIGHT, environments
+from gitopslab.metrics.lead_time import IN_FLIGHT, environments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,5 +88,5 @@ def oldest(changes: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _usual(changes: "pd.DataFrame") -> float | None:
-    known = changes.loc[changes["class"].eq(DELIVERED), "lead_seconds"].dropna()
+    known = changes["lead_seconds"].dropna()
     return float(known.quantile(_STUCK_BEYOND)) if len(known) >= FEWEST else None

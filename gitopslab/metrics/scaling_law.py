@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 import numpy as np
+from scipy import stats
 
 from gitopslab.metrics.definitions import Definition
 
@@ -150,8 +151,7 @@ class ScalingFit:
         """The knee if the universal law holds, whichever law is preferred; its estimate may be infinite."""
         with np.errstate(divide="ignore"):
             knees = np.sqrt(np.clip(1 - self.resampled[:, 1], 0, None) / self.resampled[:, 2])
-        tail = (1 - self.level) / 2
-        low, high = (float(np.quantile(knees, q, method="inverted_cdf")) for q in (tail, 1 - tail))
+        low, high = (float(np.quantile(knees, q, method="inverted_cdf")) for q in self._tails)
         limit = self._limit
         return Interval(self.law.knee, low if low <= limit else None, high if high <= limit else None)
 
@@ -168,6 +168,15 @@ class ScalingFit:
         misfit = self.residual_p_value is not None and self.residual_p_value < 1 - self.level
         doubt = " The law misses a pattern in them." if misfit else ""
         return f"{self._knee_in_words()} ({counted}).{doubt}"
+
+    @property
+    def _tails(self) -> tuple[float, float]:
+        """Where an interval ends among resamples: wider for few runs (Hesterberg 2015, expanded percentile)."""
+        few = sqrt(self.run_count / (self.run_count - 1)) * stats.t.ppf(
+            (1 - self.level) / 2, self.run_count - 1
+        )
+        tail = float(stats.norm.cdf(few))
+        return tail, 1 - tail
 
     @property
     def _limit(self) -> float:
@@ -190,8 +199,7 @@ class ScalingFit:
         )
 
     def _interval(self, estimate: float, resampled: np.ndarray) -> Interval:
-        tail = (1 - self.level) / 2
-        low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
+        low, high = np.quantile(resampled, self._tails).tolist()
         return Interval(estimate, low, high)
 
 

@@ -33,8 +33,8 @@ class Steadiness:
     """What makes a window steady.
 
     Attributes:
-        tolerance: How far concurrency may be from the middle of its level, as a share of it; one session
-            more or less always may.
+        tolerance: How far concurrency may be from the middle of its level, as a share of it; two numbers
+            that follow each other are always one level.
         fewest: Completions without which a window says nothing.
         settling_seconds: What is cut off after a level was reached, and how long a window lasts at least, as
             sessions that began together end in waves; None: the median duration of a session.
@@ -125,7 +125,8 @@ def _stretches(flight: InFlight, tolerance: float) -> Iterator[tuple[float, floa
     start, low, high = 0, counts[0], counts[0]
     for place in range(1, len(counts)):
         lowest, highest = min(low, counts[place]), max(high, counts[place])
-        if highest - lowest > max(2.0, tolerance * (highest + lowest)):
+        # What is left after the last end is idle, and no level.
+        if not lowest or highest - lowest > max(1.0, tolerance * (highest + lowest)):
             if low:
                 yield times[start], times[place]
             start, lowest, highest = place, counts[place], counts[place]

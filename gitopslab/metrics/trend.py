@@ -9,7 +9,7 @@ import numpy as np
 
 from gitopslab.metrics.change_points import ChangePoint, change_points
 from gitopslab.metrics.durations import Bootstrap, DurationSummary, human
-from gitopslab.metrics.lead_time import DELIVERED, duration, environments
+from gitopslab.metrics.lead_time import duration, environments
 from gitopslab.window import Window
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def shifts(changes: "pd.DataFrame", platform: "pd.DataFrame", window: Window, se
     every = window.days / len(arrived) if arrived else None
     found = []
     for environment, part in environments(changes):
-        timed = part[part["class"].eq(DELIVERED) & (part["lead_seconds"] > 0)]
+        timed = part[part["lead_seconds"] > 0]
         times = timed["committed_at"].dt.to_pydatetime().tolist()
         # What took long takes long by factors: logarithms compare them, and are turned back.
         values = np.log(timed["lead_seconds"].to_numpy()).tolist()

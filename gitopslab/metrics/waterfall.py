@@ -30,7 +30,7 @@ REASONS = {
     ),
     "failed": Reason("build failed", "their build failed, and no later one holds them"),
     "reverted": Reason("reverted", "a later commit took them back before they were there"),
-    "rolled_back": Reason("rolled back", "they were there, and the environment went back"),
+    "unobserved": Reason("not looked at", "they came in after the environment was last looked at"),
     "in_flight": Reason("on their way", "open: counted for as long as they have waited, not as arrived"),
     "untimed": Reason("clocks disagree", "they were healthy before they came in"),
 }
@@ -108,8 +108,8 @@ def measured(steps: Sequence[Step]) -> str:
 
 
 def _steps(environment: str, changes: "pd.DataFrame") -> list[Step]:
-    is_untimed = changes["class"].eq("delivered") & changes["lead_seconds"].isna()
-    reasons = changes["class"].mask(is_untimed, "untimed")
+    reasons = changes["class"].mask(changes["class"].isin(("delivered", "rolled_back")), "untimed")
+    reasons = reasons.mask(changes["lead_seconds"].notna(), MEASURED)
     steps, left = [], len(changes)
     for reason in REASONS:
         rows = changes[reasons.eq(reason)]

@@ -1,7 +1,7 @@
 -- Changes in environments: one row a change and an environment it is meant for, and when it passed each stage there.
 --
 -- grain: repository, sha, service, environment
--- reads: changes, stage_passages, environment_releases, rollout_releases, applications, git_changed_path, configured_environment
+-- reads: changes, stage_passages, environment_releases, rollout_releases, applications, coverage, git_changed_path, configured_environment
 -- params:
 --
 -- A change passes a stage with the first step there that holds it, be it as part of a later change. What asks for it
@@ -10,13 +10,15 @@
 -- `sync_started_at` and `synced_at` are of the sync that brought it, `healthy_at` is when that, or what came after it,
 -- was healthy; where a service has several Applications in the environment the last of them counts, and while one is
 -- missing there is none of the three.
--- A code change is meant for every environment that runs its service's images, by pins; a config change for those whose
--- Applications of the service have their source where it changed; it asks for itself, so it is pinned when it came in.
+-- A code change is meant for every environment whose files pin its service's images and where an Application of the
+-- service is (or where no Application was landed at all); a config change for those whose Applications of the service
+-- have their source where it changed; it asks for itself, so it is pinned when it came in.
 -- `delivered_by_sha` is the source commit of the release that it became healthy with, or was synced with where nobody
 -- looked at its health; another one than its own means that it was superseded on its way. The true time of health
 -- lies between `healthy_earliest_at` and `healthy_at`. `is_first_seen`: it was there, or under way, before anybody looked.
 -- `rolled_back_at`: the environment went back to a release without it, after it was there.
 -- `confidence` is the least of the links that its times rest on.
+-- `environment_observed_until` is until when the environment's Applications were looked at, in whatever way.
 
 WITH place AS (
     SELECT DISTINCT application.environment, application.service, application.source_path
@@ -30,7 +32,11 @@ target AS (
     JOIN (SELECT DISTINCT environment, service, source_repository FROM environment_releases) AS release
         ON release.service = change.service
         AND coalesce(release.source_repository, change.repository) = change.repository
-    WHERE change.kind = 'code'
+    LEFT JOIN (SELECT DISTINCT environment FROM applications WHERE is_counted) AS known
+        ON known.environment = release.environment
+    LEFT JOIN (SELECT DISTINCT environment, service FROM applications WHERE is_counted) AS run
+        ON run.environment = release.environment AND run.service = release.service
+    WHERE change.kind = 'code' AND (run.environment IS NOT NULL OR known.environment IS NULL)
     UNION
     SELECT change.repository, change.sha, change.service, change.kind, change.position, change.committed_at, place.environment
     FROM changes AS change
@@ -96,6 +102,15 @@ stretch_of_position AS (
             ) AS stretch_number
         FROM line
     )
+),
+
+looked_at AS (
+    SELECT placed.environment, max(coverage.until) AS observed_until
+    FROM coverage
+    JOIN (SELECT DISTINCT environment, cluster FROM applications WHERE is_counted) AS placed
+        ON placed.cluster = coverage.cluster
+    WHERE coverage.resource = 'applications' AND coverage.state IN ('file', 'list', 'watch')
+    GROUP BY placed.environment
 ),
 
 subject AS (
@@ -256,10 +271,12 @@ SELECT
     END AS delivered_by_sha,
     taken_away.rolled_back_at,
     coalesce(asked.is_first_known, false) OR coalesce(arrived.is_first_known, false) AS is_first_seen,
-    least(coalesce(asked.confidence, 1), coalesce(arrived.confidence, 1)) AS confidence
+    least(coalesce(asked.confidence, 1), coalesce(arrived.confidence, 1)) AS confidence,
+    looked_at.observed_until AS environment_observed_until
 FROM subject
 LEFT JOIN asked ON asked.environment = subject.environment AND asked.stretch = subject.stretch
 LEFT JOIN arrived ON arrived.environment = subject.environment AND arrived.stretch = subject.stretch
 LEFT JOIN taken_away ON taken_away.environment = subject.environment AND taken_away.stretch = subject.stretch
 LEFT JOIN instance ON instance.environment = subject.environment AND instance.service = subject.service
 LEFT JOIN configured_environment AS environment ON environment.environment = subject.environment
+LEFT JOIN looked_at ON looked_at.environment = subject.environment

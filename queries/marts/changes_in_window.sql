@@ -11,9 +11,10 @@
 --   delivered     it is there, and was healthy (`is_superseded`: as part of a later change)
 --   reverted      a later commit took it back before it was there
 --   failed        its build failed, and no later build holds it
+--   unobserved    it came in after the environment was looked at for the last time, so nobody knows
 --   in_flight     it is on its way: `waits_for` is the stage it has not passed
 --   not_stitched  nothing links it to a build or a pin; `class_reason` says what lacks
--- `lead_seconds` runs from `committed_at` to `healthy_at`, and is there for delivered changes only. Its parts sum to
+-- `lead_seconds` runs from `committed_at` to `healthy_at`, and is there for changes that got there, rolled back or not. Its parts sum to
 -- it: each ends when its stage was passed, and starts when the one before ended; a stage the lane has not, or that
 -- was passed before the one before it (by other clocks), is 0; the time of a stage nobody saw is in the next one.
 -- `review_seconds` (`authored_at` to `committed_at`) comes before. `open_seconds` is how long an open change has
@@ -41,6 +42,7 @@ WITH known AS (
         passage.delivered_by_sha,
         passage.confidence,
         passage.is_first_seen,
+        passage.environment_observed_until,
         CASE WHEN passage.build_started_at <= $as_of THEN passage.build_started_at END AS build_started_at,
         CASE WHEN passage.built_at <= $as_of THEN passage.built_at END AS built_at,
         CASE WHEN passage.pinned_at <= $as_of THEN passage.pinned_at END AS pinned_at,
@@ -84,6 +86,7 @@ classed AS (
             WHEN known.built_at IS NULL AND known.pinned_at IS NULL AND known.build_outcome IN ('failed', 'timeout', 'cancelled')
             THEN 'failed'
             WHEN known.built_at IS NULL AND known.pinned_at IS NULL AND known.build_outcome IS NULL THEN 'not_stitched'
+            WHEN known.committed_at > known.environment_observed_until THEN 'unobserved'
             ELSE 'in_flight'
         END AS class,
         CASE
@@ -128,7 +131,7 @@ ordered AS (
             coalesce(pinned_at, committed_at), coalesce(hydrated_at, committed_at), coalesce(promoted_at, committed_at),
             coalesce(sync_started_at, committed_at), coalesce(synced_at, committed_at)
         ) AS after_sync_at,
-        class = 'delivered' AND healthy_at >= committed_at AS is_timed
+        class IN ('delivered', 'rolled_back') AND healthy_at >= committed_at AS is_timed
     FROM classed
 )
 
@@ -166,6 +169,7 @@ SELECT
         WHEN class = 'reverted' THEN 'commit ' || substr(reverted_by_sha, 1, 12) || ' took it back'
         WHEN class = 'failed' THEN 'its build ended as ' || build_outcome || ', and no later build holds it'
         WHEN class = 'not_stitched' THEN 'no build of it, or of anything after it, was seen, and no pin'
+        WHEN class = 'unobserved' THEN 'the environment was last looked at before it came in'
         WHEN class = 'in_flight' THEN 'it waits for ' || waits_for
         WHEN class = 'delivered' AND NOT is_timed THEN 'it was healthy before it came in, so clocks disagree'
     END AS class_reason,
