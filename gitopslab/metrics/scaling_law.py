@@ -171,11 +171,10 @@ class ScalingFit:
 
     @property
     def _tails(self) -> tuple[float, float]:
-        """Where an interval ends among resamples: wider for few runs (Hesterberg 2015, expanded percentile)."""
-        few = sqrt(self.run_count / (self.run_count - 1)) * stats.t.ppf(
-            (1 - self.level) / 2, self.run_count - 1
-        )
-        tail = float(stats.norm.cdf(few))
+        """Where intervals end among resamples: wider for few runs (Hesterberg 2015)."""
+        freedom = self.run_count - 1
+        score = sqrt(self.run_count / freedom) * stats.t.ppf((1 - self.level) / 2, freedom)
+        tail = float(stats.norm.cdf(score))
         return tail, 1 - tail
 
     @property
