@@ -6,7 +6,8 @@
 --
 -- A change passes a stage with the first step there that holds it, be it as part of a later change. What asks for it
 -- (pin, hydration) is the last one before it was promoted or synced, if what asked earlier was taken back. The times
--- are in order, but for the clocks they come from. NULL: not passed, or not known.
+-- are in order, but for the clocks they come from. NULL: not passed, or not known; a build that began after the pin is
+-- not the one that made the pinned image, so then the build is not known.
 -- `sync_started_at` and `synced_at` are of the sync that brought it, `healthy_at` is when that, or what came after it,
 -- was healthy; where a service has several Applications in the environment the last of them counts, and while one is
 -- missing there is none of the three.
@@ -246,9 +247,9 @@ SELECT
     subject.environment,
     environment.lane,
     subject.kind,
-    asked.build_started_at,
-    asked.built_at,
-    asked.build_run,
+    CASE WHEN asked.pinned_at < asked.build_started_at THEN NULL ELSE asked.build_started_at END AS build_started_at,
+    CASE WHEN asked.pinned_at < asked.build_started_at THEN NULL ELSE asked.built_at END AS built_at,
+    CASE WHEN asked.pinned_at < asked.build_started_at THEN NULL ELSE asked.build_run END AS build_run,
     CASE subject.kind WHEN 'config' THEN subject.committed_at ELSE asked.pinned_at END AS pinned_at,
     CASE subject.kind WHEN 'config' THEN subject.sha ELSE asked.config_sha END AS config_sha,
     asked.hydrated_at,
