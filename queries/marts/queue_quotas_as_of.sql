@@ -5,18 +5,25 @@
 -- params: as_of, cluster
 --
 -- The last version that was seen at $as_of; Kueue gathers changes of a queue for a second before it writes them. A queue
--- that was deleted by then has no row. A limit is NULL where there is none, and `is_..._readable` false where there
--- is one that could not be read. `is_active` is true where no condition says otherwise.
+-- that was deleted by then has no row. One that was there before anybody looked has the quota it was first seen with,
+-- `is_seen_later`, and its use is unknown.
+-- A limit is NULL where there is none, and `is_..._readable` false where there is one that could not be read. `is_active` is true where no condition says otherwise.
 -- `reserved_total` is what Workloads with quota hold, `used_total` what the admitted ones among them do; NULL, which is
 -- nothing, before Kueue first wrote a status.
 
 WITH latest AS (
     SELECT *
     FROM kueue_cluster_queue
-    WHERE observed_at <= $as_of AND cluster = $cluster
+    WHERE (observed_at <= $as_of OR created_at <= $as_of) AND cluster = $cluster
     QUALIFY row_number() OVER (
         PARTITION BY cluster_uid, cluster_queue
-        ORDER BY observed_at DESC, length(resource_version) DESC, resource_version DESC
+        ORDER BY
+            CASE WHEN observed_at <= $as_of THEN observed_at END DESC NULLS LAST,
+            CASE WHEN observed_at <= $as_of THEN length(resource_version) END DESC NULLS LAST,
+            CASE WHEN observed_at <= $as_of THEN resource_version END DESC NULLS LAST,
+            observed_at,
+            length(resource_version),
+            resource_version
     ) = 1
 )
 
@@ -37,8 +44,9 @@ SELECT
     quota.borrowing_limit_text IS NULL OR quota.borrowing_limit IS NOT NULL AS is_borrowing_limit_readable,
     quota.lending_limit,
     quota.lending_limit_text IS NULL OR quota.lending_limit IS NOT NULL AS is_lending_limit_readable,
-    usage.reserved_total,
-    usage.used_total,
+    CASE WHEN latest.observed_at <= $as_of THEN usage.reserved_total END AS reserved_total,
+    CASE WHEN latest.observed_at <= $as_of THEN usage.used_total END AS used_total,
+    latest.observed_at > $as_of AS is_seen_later,
     latest.uid,
     latest.resource_version,
     latest.observed_at
