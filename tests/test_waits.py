@@ -53,6 +53,14 @@ def test_who_left_the_queue_counts_for_as_long_as_it_waited():
     assert "1 left without" in str(told)
 
 
+def test_a_wait_that_nobody_saw_is_counted_and_in_no_estimate():
+    rows = [wait(number, 10) for number in range(8)]
+    [told] = queue_waits(frame(*rows, wait(50, is_waiting=False)))
+
+    assert (told.attempt_count, told.missed_count, told.left_count, told.survival.open_count) == (9, 1, 0, 0)
+    assert "of 1 nobody saw the wait" in str(told)
+
+
 def test_queues_come_by_name_and_priorities_from_high_to_none():
     rows = [
         wait(1, 1, priority=1),

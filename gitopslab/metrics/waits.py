@@ -36,7 +36,8 @@ class QueueWaits:
         priority: The priority; None where Workloads have none.
         at_once_count: How many had their quota within 5 s.
         waiting_count: How many still wait.
-        left_count: How many left the queue without quota, or were not seen to get it; they count as open.
+        left_count: How many left the queue without quota; they count as open.
+        missed_count: How many got quota while nobody looked; their waits are in no number.
         survival: The waits, with open ones counted.
         naive_seconds: Half of the waits that are over took at most this, which is what dashboards show; None
             for fewer than 8.
@@ -48,13 +49,14 @@ class QueueWaits:
     at_once_count: int
     waiting_count: int
     left_count: int
+    missed_count: int
     survival: Survival
     naive_seconds: float | None
 
     @property
     def attempt_count(self) -> int:
         """How many queued."""
-        return self.survival.ended_count + self.survival.open_count
+        return self.survival.ended_count + self.survival.open_count + self.missed_count
 
     def __str__(self) -> str:
         priority = "" if self.priority is None else f", priority {self.priority:,}"
@@ -63,6 +65,7 @@ class QueueWaits:
             f"{self.at_once_count:,} had quota within {human(AT_ONCE_SECONDS)}",
             f"{self.waiting_count:,} still wait" if self.waiting_count else "",
             f"{self.left_count:,} left without" if self.left_count else "",
+            f"of {self.missed_count:,} nobody saw the wait" if self.missed_count else "",
         ]
         return f"{said}; {', '.join(part for part in parts if part)}; {self._took()}."
 
@@ -100,14 +103,15 @@ def queue_waits(waits: "pd.DataFrame") -> list[QueueWaits]:
 def _summarize(cluster: str, cluster_queue: str, priority: int | None, rows: "pd.DataFrame") -> QueueWaits:
     known = rows["wait_seconds"].dropna().astype(float).clip(lower=0)
     still_open = rows.loc[rows["wait_seconds"].isna(), "open_seconds"].dropna().astype(float)
-    waiting_count = int(rows["is_waiting"].dropna().sum())
+    waiting_count = int((rows["is_waiting"].eq(other=True) & rows["open_seconds"].notna()).sum())
     return QueueWaits(
         cluster=cluster,
         cluster_queue=cluster_queue,
         priority=priority,
         at_once_count=int((known <= AT_ONCE_SECONDS).sum()),
         waiting_count=waiting_count,
-        left_count=len(rows) - len(known) - waiting_count,
+        left_count=len(still_open) - waiting_count,
+        missed_count=len(rows) - len(known) - len(still_open),
         survival=survive(known, still_open, QUEUE_WAIT),
         naive_seconds=float(known.median()) if len(known) >= FEWEST else None,
     )

@@ -25,6 +25,7 @@ WITH pending AS (
     FROM workload_attempts
     WHERE
         cluster_queue IS NOT NULL
+        AND (quota_reserved_at IS NOT NULL OR waited_seconds IS NOT NULL)
         AND epoch(coalesce(quota_reserved_at, ended_earliest_at, last_observed_at)) - epoch(queued_at) > 5
 ),
 

@@ -16,7 +16,8 @@
 -- `time_quality` is `precise` where conditions tell all of its times, to the second; `bounded` where the reservation
 -- was not seen, or the end lies between `ended_earliest_at` and `ended_at`: such a duration is NULL.
 -- `wait_seconds` runs to the reservation and `run_seconds` from admission to the end; `waited_seconds` is how long one
--- without a reservation is known to have waited: to its end, or while lists or a watch still showed it. Amounts are what was reserved, in cores and bytes; NULL without a
+-- without a reservation is known to have waited: to its end, or while lists or a watch still showed it;
+-- NULL where its reservation was missed. Amounts are what was reserved, in cores and bytes; NULL without a
 -- reservation, when `cluster_queue` is where the LocalQueue leads. The benchmark's run and instance are labels of pods.
 
 WITH versions AS (
@@ -405,7 +406,7 @@ SELECT
     preemption_cause,
     epoch(quota_reserved_at) - epoch(queued_at) AS wait_seconds,
     CASE
-        WHEN quota_reserved_at IS NULL
+        WHEN quota_reserved_at IS NULL AND (end_kind IS NULL OR end_kind IN ('deleted', 'vanished'))
         THEN greatest(epoch(coalesce(ended_earliest_at, last_observed_at)) - epoch(queued_at), 0)
     END AS waited_seconds,
     epoch(pods_ready_at) - epoch(admitted_at) AS startup_seconds,

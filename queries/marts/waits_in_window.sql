@@ -6,8 +6,8 @@
 --
 -- In the window are attempts whose `queued_at` is in it; an empty $cluster_queue is all of them. What happened after
 -- $as_of is not known yet. `wait_seconds` runs to the reservation of quota; without one `open_seconds` is how long it
--- is known to have waited, and `is_waiting` whether it still does: if not, it left the queue without quota, or
--- nobody saw its reservation. `ahead_count` is how many waited before it in its ClusterQueue when it queued: with a
+-- is known to have waited, and `is_waiting` whether it still does: if not, it left the queue without quota. Both
+-- durations are NULL where it ran and nobody saw its reservation. `ahead_count` is how many waited before it in its ClusterQueue when it queued: with a
 -- higher priority, or the same and queued earlier (in the same second: the lower uid).
 
 WITH known AS (
@@ -38,6 +38,7 @@ ahead AS (
         AND (other.left_at IS NULL OR other.left_at > asked.queued_at)
     WHERE
         other.uid <> asked.uid
+        AND (other.quota_reserved_at IS NOT NULL OR other.end_kind IS NULL OR other.end_kind IN ('deleted', 'vanished'))
         AND (
             coalesce(other.priority, 0) > coalesce(asked.priority, 0)
             OR (
@@ -66,7 +67,7 @@ SELECT
     coalesce(ahead.ahead_count, 0) AS ahead_count,
     epoch(asked.reserved_at) - epoch(asked.queued_at) AS wait_seconds,
     CASE
-        WHEN asked.reserved_at IS NULL
+        WHEN asked.reserved_at IS NULL AND (asked.waited_seconds IS NOT NULL OR asked.quota_reserved_at IS NOT NULL)
         THEN greatest(
             least(
                 coalesce(asked.waited_seconds, epoch(asked.quota_reserved_at) - epoch(asked.queued_at)),
