@@ -81,7 +81,7 @@ TABLES = {
         "Services in gitopslab.toml: one row a service.", ("service",), "service VARCHAR, repository VARCHAR"
     ),
     "configured_service_pattern": KeptTable(
-        "What belongs to a service: one row a pattern on a name of kind application, pipeline, image or path.",
+        "What belongs to a service: one row a pattern on an application, pipeline, image or path.",
         ("service", "kind", "pattern"),
         "service VARCHAR, kind VARCHAR, pattern VARCHAR",
     ),
