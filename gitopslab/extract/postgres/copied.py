@@ -16,7 +16,8 @@ from gitopslab.extract.postgres.connection import identifier, literal
 from gitopslab.extract.postgres.dump_file import LINE
 from gitopslab.extract.postgres.tables import JSON, KINDS, TEXT, ZONELESS, Column, Kind, LiveTable
 
-_MOMENT = r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?([+-]\d\d(:\d\d(:\d\d)?)?)?"
+_MOMENT = r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?"
+_ZONE = r"[+-]\d\d(?::\d\d(?::\d\d)?)?"
 _ODD_MOMENT = r"-?infinity|\d\d\d\d\d+-.*|.* BC"
 _NUMBERS = {"integer", "bigint", "smallint", "numeric", "double precision", "real", "boolean"}
 _AS_JSON = "CASE WHEN json_valid({0}) THEN {0} ELSE to_json({0})::VARCHAR END"
@@ -32,11 +33,6 @@ class _Form(NamedTuple):
 _FORMS: dict[Kind, _Form] = {
     TEXT: _Form("{0}", "true"),
     JSON: _Form("{0}", "json_valid({0})"),
-    ZONELESS: _Form(
-        f"CASE WHEN regexp_full_match({{0}}, '{_MOMENT}') THEN TRY_CAST({{0}} AS TIMESTAMPTZ) END",
-        f"CASE WHEN regexp_full_match({{0}}, '{_MOMENT}') THEN TRY_CAST({{0}} AS TIMESTAMPTZ) IS NOT NULL"
-        f" ELSE regexp_full_match({{0}}, '{_ODD_MOMENT}') END",
-    ),
     KINDS[pa.bool_()]: _Form("{0} IN ('t', 'true')", "{0} IN ('t', 'f', 'true', 'false')"),
     KINDS[pa.int64()]: _Form(
         "TRY_CAST({0} AS BIGINT)",
@@ -44,6 +40,19 @@ _FORMS: dict[Kind, _Form] = {
     ),
     KINDS[pa.float64()]: _Form("TRY_CAST({0} AS DOUBLE)", "TRY_CAST({0} AS DOUBLE) IS NOT NULL"),
 }
+
+
+def _moment(data_type: str) -> _Form:
+    """Return how times of a type are read; DuckDB would pass over a zone that should not be there."""
+    has_zone = data_type == "timestamp with time zone"
+    shape = _MOMENT + _ZONE if has_zone else _MOMENT
+    to = "TIMESTAMPTZ" if has_zone else "TIMESTAMP"
+    value = f"CASE WHEN regexp_full_match({{0}}, '{shape}') THEN TRY_CAST({{0}} AS {to}) END"
+    is_odd = f"regexp_full_match({{0}}, '{_ODD_MOMENT}')"
+    return _Form(value, f"CASE WHEN {value} IS NOT NULL THEN true ELSE {is_odd} END")
+
+
+_MOMENTS = {data_type: _moment(data_type) for data_type in ZONELESS.types}
 
 
 def prepare(connection: database.Connection) -> None:
@@ -58,8 +67,8 @@ def select(live: LiveTable) -> str:
     is no value of its type.
     """
     there = {name: each for name, each in live.table.columns.items() if each.source in live.types}
-    landed = [f"{_value(column)} AS {identifier(name)}" for name, column in there.items()]
-    forms = {column.source: _FORMS[column.kind] for column in there.values()}
+    landed = [f"{_value(column, live)} AS {identifier(name)}" for name, column in there.items()]
+    forms = {column.source: _form(column, live) for column in there.values()}
     wrong = " ".join(
         f"WHEN {_of(name)} IS NOT NULL AND NOT ({form.is_valid.format(_of(name))}) THEN {literal(name)}"
         for name, form in forms.items()
@@ -80,23 +89,28 @@ def _of(name: str) -> str:
     return f"t.{identifier(name)}"
 
 
-def _value(column: Column) -> str:
-    return (column.copied_sql or _FORMS[column.kind].value).format(_of(column.source))
+def _form(column: Column, live: LiveTable) -> _Form:
+    return _MOMENTS[live.types[column.source]] if column.kind is ZONELESS else _FORMS[column.kind]
+
+
+def _value(column: Column, live: LiveTable) -> str:
+    return (column.copied_sql or _form(column, live).value).format(_of(column.source))
 
 
 def _row_hash(names: list[str]) -> str:
-    """Return SQL that differs, but for one time in 2^64, when a text does; no text holds NUL."""
-    parts = (f"coalesce(chr(0) || '+' || {_of(name)}, chr(0) || '-')" for name in sorted(names))
-    return f"(md5_number_lower({' || '.join(parts)})::HUGEINT - 9223372036854775808)::BIGINT"
+    """Return SQL that differs, but for one time in 2^64, when a text does.
+
+    Another version of DuckDB may hash otherwise, as another of Postgres may: rows land once more then.
+    """
+    return f"(hash({', '.join(map(_of, sorted(names)))})::HUGEINT - 9223372036854775808)::BIGINT"
 
 
 def _others(live: LiveTable, forms: dict[str, _Form]) -> str:
     """Return SQL of the JSON of unknown columns, and of times outside the calendar, as jsonb has it."""
-    is_odd = f"regexp_full_match({{0}}, '{_ODD_MOMENT}')"
     members = {name: _member(live.types[name]) for name in live.unknown} | {
-        name: f"CASE WHEN {is_odd} THEN to_json({{0}})::VARCHAR END"
+        name: f"CASE WHEN {form.value} IS NULL THEN to_json({{0}})::VARCHAR END"
         for name, form in forms.items()
-        if form is _FORMS[ZONELESS]
+        if form in _MOMENTS.values()
     }
     in_order = sorted(members, key=lambda name: (len(name.encode()), name.encode()))
     parts = [f"{literal(json.dumps(name) + ': ')} || {members[name].format(_of(name))}" for name in in_order]

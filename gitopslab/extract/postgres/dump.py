@@ -236,18 +236,19 @@ class _TableLanding:
         )
         self._reject_rows(rows, wrong)
         self.row_count += len(rows) - len(wrong)
-        self._note_oldest(changed)
-        self._land(changed)
+        self._note_oldest(self._land(changed))
 
-    def _land(self, rows: pa.Table, *, is_deleted: bool = False) -> None:
+    def _land(self, rows: pa.Table, *, is_deleted: bool = False) -> pa.Table:
         dataset, name = self.live.table.dataset, self.landing.origin.cluster
-        self.landing.add_new(dataset, versions_of(dataset, rows, name, self.at, is_deleted=is_deleted))
+        versions = versions_of(dataset, rows, name, self.at, is_deleted=is_deleted)
+        self.landing.add_new(dataset, versions)
         self.landed_count += 0 if is_deleted else len(rows)
+        return versions
 
-    def _note_oldest(self, rows: pa.Table) -> None:
+    def _note_oldest(self, versions: pa.Table) -> None:
         """Note since when a log tells of changes; any other table tells of one moment."""
-        if self.live.table.changed_by and len(rows):
-            oldest_at = pc.min(rows[self.live.table.changed_by]).as_py()
+        if self.live.table.changed_by and len(versions):
+            oldest_at = pc.min(versions[self.live.table.changed_by]).as_py()
             self.oldest_at = min(filter(None, (self.oldest_at, oldest_at)), default=None)
 
     def _reject_rows(self, rows: pa.Table, wrong: pa.Table) -> None:

@@ -11,7 +11,7 @@ column by column.
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from functools import reduce
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ _PIECE_BYTES = 8 << 20
 _STATEMENT_BYTES = 1 << 20
 _ARCHIVE = b"PGDMP"
 
-_END = re.compile(rb"^\\\.\r?(?:\n|\Z)", re.MULTILINE)
+_END = re.compile(rb"\\\.\r?(?:\n|\Z)")
 _MARK = re.compile(rb"--|/\*|[eE]?'|\"|\$(?:[A-Za-z_][A-Za-z_0-9]*)?\$|;")
 _CLOSED = {
     b"--": re.compile(rb"$"),
@@ -97,10 +97,16 @@ class Block:
         self._lines = lines
 
     def rows(self) -> Iterator[Rows]:
-        """Yield the rows."""
-        for text, line, refused in self._texts():
-            found = _taken_apart(text, self.columns, line)
-            yield Rows(found.rows, [*refused, *found.refused])
+        """Yield the rows, some of which are taken apart while those before are at work."""
+        with ThreadPoolExecutor(1) as ahead:
+            waiting: Future[Rows] | None = None
+            for text, line, refused in self._texts():
+                following = ahead.submit(_taken_apart, text, self.columns, line, refused)
+                if waiting:
+                    yield waiting.result()
+                waiting = following
+            if waiting:
+                yield waiting.result()
 
     def pass_over(self) -> None:
         """Go to the end without reading rows."""
@@ -241,11 +247,19 @@ class _Lines:
 
     def until_end(self) -> tuple[bytes, bool]:
         r"""Return the lines that are there before `\.`, and whether that was met and taken."""
-        found = _END.search(self._text, self._at)
-        end, after = found.span() if found else (len(self._text), len(self._text))
+        end, after = self._end()
         text, self._at = self._text[self._at : end], after
-        self.number += text.count(b"\n") + bool(found)
-        return text, bool(found)
+        self.number += text.count(b"\n") + (after > end)
+        return text, after > end
+
+    def _end(self) -> tuple[int, int]:
+        start = self._at
+        while (start := self._text.find(b"\\.", start)) >= 0:
+            found = _END.match(self._text, start)
+            if found and (start == self._at or self._text[start - 1 : start] == b"\n"):
+                return found.span()
+            start += 1
+        return len(self._text), len(self._text)
 
     def refused(self) -> list[Refused]:
         """Return the lines that were refused since the last call."""
@@ -329,7 +343,9 @@ def _split(name: str) -> tuple[str, str]:
     return ".".join(schema), table
 
 
-def _taken_apart(text: bytes, columns: tuple[str, ...], first_line: int) -> Rows:
+def _taken_apart(
+    text: bytes, columns: tuple[str, ...], first_line: int, refused_before: list[Refused]
+) -> Rows:
     """Return lines as rows."""
     refused: dict[int, Refused] = {}
 
@@ -342,8 +358,8 @@ def _taken_apart(text: bytes, columns: tuple[str, ...], first_line: int) -> Rows
         return "skip"
 
     if not text:
-        return Rows(_table({name: pa.array([], pa.string()) for name in columns}, []), [])
-    if text.count(b"\r\n") == text.count(b"\n"):
+        return Rows(_table({name: pa.array([], pa.string()) for name in columns}, []), refused_before)
+    if b"\r" in text and text.count(b"\r\n") == text.count(b"\n"):
         text = text.replace(b"\r\n", b"\n")
     if not _is_plain(text):
         lines = text.split(b"\n")
@@ -366,17 +382,18 @@ def _taken_apart(text: bytes, columns: tuple[str, ...], first_line: int) -> Rows
     )
     line_count = text.count(b"\n") + (not text.endswith(b"\n"))
     numbers = np.delete(np.arange(line_count), list(refused)) + first_line
-    texts = {name: _unescaped(found[name].combine_chunks()) for name in columns}
-    rows = _table(texts, numbers)
-    is_odd = reduce(pc.or_, (_has(text, "\\") for text in texts.values()))
-    if pc.any(is_odd).as_py():
-        for line in rows[LINE].filter(is_odd).to_pylist():
-            refuse(line - first_line, "invalid_row", "an escape that pg_dump does not write", "")
-        rows = rows.filter(pc.invert(is_odd))
-    return Rows(_with_backslashes(rows), [refused[number] for number in sorted(refused)])
+    has_escapes = text.count(b"\\") > text.count(b"\\N")
+    rows = _table({name: found[name] for name in columns}, numbers)
+    if has_escapes:
+        rows, odd_lines = _unescaped(rows)
+        for odd_line in odd_lines:
+            refuse(odd_line - first_line, "invalid_row", "an escape that pg_dump does not write", "")
+    return Rows(rows, [*refused_before, *(refused[number] for number in sorted(refused))])
 
 
-def _table(texts: dict[str, pa.Array], lines: Sequence[int] | npt.NDArray[np.int64]) -> pa.Table:
+def _table(
+    texts: dict[str, pa.Array | pa.ChunkedArray], lines: Sequence[int] | npt.NDArray[np.int64]
+) -> pa.Table:
     return pa.table(texts | {LINE: pa.array(lines, pa.int64())})
 
 
@@ -394,23 +411,21 @@ def _excerpt(text: bytes) -> str:
     return text[:EXCERPT_BYTES].decode("utf-8", "backslashreplace")
 
 
-def _unescaped(texts: pa.Array) -> pa.Array:
-    """Undo the escapes of COPY; NUL, which no row holds, stands for a backslash meanwhile."""
-    if not pc.any(_has(texts, "\\")).as_py():
-        return texts
-    texts = pc.replace_substring(texts, "\\\\", "\0")
-    for escape, character in _ESCAPES.items():
-        texts = pc.replace_substring(texts, escape, character)
-    return texts
+def _unescaped(rows: pa.Table) -> tuple[pa.Table, list[int]]:
+    """Undo the escapes of COPY, and return the lines of rows with others; NUL is in none of them."""
+    odd = pa.array(np.zeros(len(rows), bool))
+    for place, name in enumerate(rows.schema.names):
+        texts = rows[name]
+        if name == LINE or not pc.any(_has_backslash(texts)).as_py():
+            continue
+        texts = pc.replace_substring(texts, "\\\\", "\0")
+        for escape, character in _ESCAPES.items():
+            texts = pc.replace_substring(texts, escape, character)
+        odd = pc.or_(odd, pc.fill_null(_has_backslash(texts), fill_value=False))
+        rows = rows.set_column(place, name, pc.replace_substring(texts, "\0", "\\"))
+    lines = rows[LINE].filter(odd).to_pylist()
+    return (rows.filter(pc.invert(odd)) if lines else rows), lines
 
 
-def _with_backslashes(rows: pa.Table) -> pa.Table:
-    columns = [
-        pc.replace_substring(column, "\0", "\\") if pc.any(_has(column, "\0")).as_py() else column
-        for column in rows.select(rows.schema.names[:-1])
-    ]
-    return pa.table([*columns, rows[LINE]], names=rows.schema.names)
-
-
-def _has(texts: pa.Array, character: str) -> pa.Array:
-    return pc.fill_null(pc.match_substring(texts, character), fill_value=False)
+def _has_backslash(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.match_substring(texts, "\\")
