@@ -5,6 +5,7 @@ transport, not for its models.
 """
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -252,11 +253,17 @@ def _in_cluster() -> client.ApiClient:
 
 
 def _from_kubeconfig(context: str) -> client.ApiClient:
+    # What a credential plugin complains of may be a credential, and the client logs it with the root logger.
+    logging.getLogger().addFilter(_is_not_of_kubeconfig)
     # The client looks at KUBECONFIG once, when it is imported; a path given is looked at each time.
     api: client.ApiClient = config.new_client_from_config(
         config_file=os.environ.get("KUBECONFIG"), context=context
     )
     return api
+
+
+def _is_not_of_kubeconfig(record: logging.LogRecord) -> bool:
+    return record.module != "kube_config"
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from gitopslab.version import __version__
 
 _MAX_REFUSAL_BYTES = 4 << 10
 _MAX_REFUSAL_LENGTH = 200
+_SHORTEST_SECRET = 6
 _READ_BYTES = 1 << 20
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -167,7 +168,7 @@ class HttpSource:
         if status == HTTPStatus.GONE:
             return ExpiredError(answered)
         if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
-            return BadRequestError(f"{answered}: {_excerpt(body)}")
+            return BadRequestError(f"{answered}: {_excerpt(body, self.token)}")
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return BusyError(answered, _seconds(response.headers.get("Retry-After", "")))
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
@@ -220,9 +221,13 @@ def _seconds(text: str) -> float | None:
     return float(text) if text.isdecimal() else None
 
 
-def _excerpt(body: bytes) -> str:
-    """Return the beginning of a refusal on one line, without credentials."""
-    text = " ".join(redaction.redact_text(body.decode("utf-8", "replace")).split())
+def _excerpt(body: bytes, token: str) -> str:
+    """Return the beginning of a refusal on one line, without credentials and the token that was sent."""
+    text = body.decode("utf-8", "replace")
+    # Between signs, which may come back escaped.
+    for part in filter(None, (token, *re.split(r"[^A-Za-z0-9]", token))):
+        text = text.replace(part, redaction.HIDDEN) if len(part) >= _SHORTEST_SECRET else text
+    text = " ".join(redaction.redact_text(text).split())
     return text[:_MAX_REFUSAL_LENGTH] or "it does not say why"
 
 

@@ -73,6 +73,9 @@ _MARGIN = re.compile(r"[ \t]*(?:- +)*")
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
 _BLOCK = re.compile(r"[|>][-+0-9]*[ \t]*\Z")
 
+_KIND = re.compile(r"""\bkind["'\\]*+\s*+:\s*+["'\\]*+(\w+)""")
+_SECRET_DATA = re.compile(r"""\b(?:data|stringData)["'\\]*+\s*+:""")
+
 _DOMAIN = r"@(?:[^\W_][\w-]{0,62}\.){1,12}[^\W\d_]{2,24}"
 _DOMAINS = re.compile(rf"{_DOMAIN}(?:[\w.%+'-]{{0,64}}{_DOMAIN})*")
 _LOCAL_PART = re.compile(r"(?:\\+(?:u[0-9a-fA-F]{4}|[bfnrt])|(?<![\w.%+'\\-]))([\w.%+'-]{1,64})\Z")
@@ -132,6 +135,16 @@ def redact(bodies: pa.Array | pa.ChunkedArray, *, salt: str = "") -> Redacted:
 def redact_text(text: str, *, salt: str = "") -> str:
     """Return text of any form (a message, a path, a piece of a broken document) with the same hidden."""
     return _Redaction(salt).text(text)
+
+
+def redact_piece(text: str, *, salt: str = "") -> str:
+    """Return a piece of a document that could not be read, with the same hidden, and a Secret whole.
+
+    Where a Secret's document ends early its data stand under any name, and its kind may not be there yet.
+    """
+    kinds = set(_KIND.findall(text)) - {"List"}
+    is_hidden = _SECRET_DATA.search(text) is not None if not kinds else bool(kinds & {"Secret", "SecretList"})
+    return f"{HIDDEN}: it may be a Secret" if is_hidden else redact_text(text, salt=salt)
 
 
 def hashed_address(address: str, *, salt: str = "") -> str:

@@ -5,12 +5,13 @@ Nothing is read when this module is imported; `load()` reads.
 """
 
 import os
+import re
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gitopslab.errors import SettingsError
@@ -28,6 +29,22 @@ ENVIRONMENT_NAMES = (
 """Environment variables whose values land by default: a benchmark plane finds its concurrency by them."""
 
 
+_PASSWORD = re.compile(r"://[^/\s]*?:(?!\d*(?:[/?#]|\Z))[^@\s]*@")
+
+
+def _has_no_credential(url: str) -> str:
+    """Refuse what would be printed, would stand in the warehouse, and on the command line of git."""
+    address = urlsplit(url)
+    if address.scheme in {"http", "https"} and "@" in address.netloc:
+        raise ValueError("take the user out of the URL, and name the token's variable in token_variable")
+    if _PASSWORD.search(url):
+        raise ValueError("take the password out of the URL")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_has_no_credential)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,7 +52,7 @@ class _Table(BaseModel):
 class LakeSettings(_Table):
     """Where landed objects are kept, for good."""
 
-    path: str = Field("data/lake", description="Folder, or any fsspec URL such as s3://bucket/lake.")
+    path: Url = Field("data/lake", description="Folder, or any fsspec URL such as s3://bucket/lake.")
 
 
 class WarehouseSettings(_Table):
@@ -127,7 +144,7 @@ class Repository(_Table):
     """A git repository: a clone or bare mirror that is there, or a URL of which a mirror is kept."""
 
     name: str = Field(description="Referred to by services.")
-    url: str = Field("", description="Clone URL without credentials; read unless `path` is given.")
+    url: Url = Field("", description="Clone URL without credentials; read unless `path` is given.")
     role: Literal["source", "config"] = Field(
         "source", description="Code, or the desired state of environments."
     )
@@ -143,17 +160,6 @@ class Repository(_Table):
     )
     token_variable: str = Field("", description="Environment variable that holds a token for its https URL.")
 
-    @field_validator("url")
-    @classmethod
-    def _has_no_credential(cls, url: str) -> str:
-        """Refuse what would stand in the warehouse, and on the command line of git."""
-        address = urlsplit(url)
-        if address.scheme in {"http", "https"} and "@" in address.netloc:
-            raise ValueError("take the user out of the URL, and name the token's variable in token_variable")
-        if address.password is not None:
-            raise ValueError("take the password out of the URL")
-        return url
-
 
 class Database(_Table):
     """A Postgres database with the tables of a benchmark plane, or with activity events."""
@@ -162,7 +168,7 @@ class Database(_Table):
     cluster: str = Field("", description="The cluster whose runs it tells of.")
     dsn_variable: str = Field(description="Environment variable that holds its connection string.")
     session_events: bool = Field(
-        False, description="Whether to read session_events, which is far larger than everything else."
+        default=False, description="Whether to read session_events, which is far larger than everything else."
     )
     overlap_seconds: int = Field(
         900, ge=0, description="How far before the end of the last run logs are read again."
@@ -173,7 +179,7 @@ class Inventory(_Table):
     """A deployment inventory over HTTP: what each environment runs, as the hub sees it."""
 
     name: str = Field(description="What reports call it.")
-    url: str = Field(description="URL of its JSON, without credentials.")
+    url: Url = Field(description="URL of its JSON, without credentials.")
     token_variable: str = Field("", description="Environment variable that holds its bearer token.")
 
 
@@ -182,7 +188,7 @@ class Prometheus(_Table):
 
     name: str = Field(description="What reports call it.")
     cluster: str = Field("", description="The cluster whose metrics it holds.")
-    url: str = Field(description="URL below which /api/v1/query_range is, without credentials.")
+    url: Url = Field(description="URL below which /api/v1/query_range is, without credentials.")
     token_variable: str = Field("", description="Environment variable that holds its bearer token.")
     step_seconds: int = Field(60, ge=1, description="Distance of samples.")
     selectors: tuple[str, ...] = Field(
@@ -195,7 +201,7 @@ class TektonResults(_Table):
     """A Tekton Results API: runs that the cluster itself has pruned."""
 
     cluster: str = Field(description="The cluster whose runs it keeps.")
-    url: str = Field(description="URL below which /apis/results.tekton.dev is, without credentials.")
+    url: Url = Field(description="URL below which /apis/results.tekton.dev is, without credentials.")
     parent: str = Field("-", description="Namespace whose results are read; `-` for all.")
     token_variable: str = Field("", description="Environment variable that holds its bearer token.")
 
@@ -241,7 +247,13 @@ class Settings(BaseSettings):
 
 
 def find(folder: Path | None = None) -> Path | None:
-    """Return the gitopslab.toml in `folder` (default: here) or in the nearest folder above, if any."""
+    """Return the file that GITOPSLAB_CONFIG names, or gitopslab.toml in `folder` or nearest above, if any.
+
+    Args:
+        folder: Where to look, whatever GITOPSLAB_CONFIG says; by default here.
+    """
+    if folder is None and (named := os.environ.get("GITOPSLAB_CONFIG")):
+        return Path(named)
     start = (folder or Path.cwd()).resolve()
     return next((p / FILE for p in (start, *start.parents) if (p / FILE).is_file()), None)
 
@@ -254,7 +266,7 @@ def load(path: Path | None = None) -> Settings:
     Raises:
         SettingsError: The file is not TOML, a key is unknown, or a value does not fit.
     """
-    file = path or (Path(named) if (named := os.environ.get("GITOPSLAB_CONFIG")) else find())
+    file = path or find()
     if file is not None and not file.is_file():
         raise SettingsError(f"{file}: no such file; `gitopslab init` writes one")
     values = _toml(file) if file else {}

@@ -197,6 +197,18 @@ def test_a_record_that_cannot_be_read_is_kept_and_the_others_land(lake, broken, 
     assert [row["uid"] for row in landed(lake, "uid")] == ["uid-a"]
 
 
+def test_a_credential_in_a_record_that_cannot_be_read_is_hidden(lake):
+    params = [{"name": "password", "value": "hunter2hunter2"}]
+    run = run_object("x") | {"spec": {"params": params}}
+    ends_early = record("x", "2026-03-02T10:00:00Z", run)
+    ends_early["data"]["value"] += "="
+    with serve(pages([record("y", "yesterday", run), ends_early])) as server:
+        extract(server.url, lake)
+
+    for row in landed(lake, "excerpt", dataset=REJECTS):
+        assert '"value": "[redacted]"' in row["excerpt"]
+
+
 def test_a_secret_in_a_record_is_refused(lake):
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "ci"}}
     with serve(pages([record("a", "2026-03-02T10:00:00Z", secret)])) as server:

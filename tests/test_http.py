@@ -122,6 +122,16 @@ def test_a_refusal_says_why_in_one_line_without_credentials():
     assert str(caught.value).startswith("paint: it answered 400: bad query: try https://[redacted]@host/")
 
 
+@pytest.mark.parametrize("told", ["{}", "no {}: who are you?", '{{"token": "{}"}}'])
+def test_a_refusal_that_repeats_the_token_is_told_without_it(monkeypatch, told):
+    monkeypatch.setenv("PAINT_TOKEN", "abc/opaque+word")
+    for written in ("abc/opaque+word", r"abc\/opaque+word", "abc%2Fopaque%2Bword"):
+        answer = Answer(told.format(written).encode(), status=400)
+        with serve(in_turn(answer)) as server, pytest.raises(BadRequestError, match="redacted") as caught:
+            http.connect("paint", server.url, "PAINT_TOKEN", patience=QUICK).read()
+        assert "opaque" not in str(caught.value)
+
+
 def test_nobody_there_is_unreachable_and_names_no_url():
     with serve(in_turn(Answer())) as server:
         url = server.url

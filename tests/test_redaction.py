@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gitopslab.redaction import HIDDEN, _Redaction, is_secret, redact, redact_text
+from gitopslab.redaction import HIDDEN, _Redaction, is_secret, redact, redact_piece, redact_text
 
 BOB = "email:b752a9a4f7b8"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2lnbmF0dXJl"
@@ -321,6 +321,32 @@ def test_the_search_misses_nothing_that_reading_would_hide(document):
 @given(SCRAPS)
 def test_any_text_is_taken(text):
     assert redact_text(redact_text(text)) == redact_text(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '{"apiVersion":"v1","kind":"Secret","data":{"tls.key":"c2VjcmV0',
+        '{"apiVersion":"v1","data":{"tls.key":"c2VjcmV0',
+        '{"kind":"List","items":[{"apiVersion":"v1","data":{"tls.key":"c2VjcmV0',
+        "kind: SecretList\nitems:\n- data:\n    tls.key: c2VjcmV0",
+        r'{"patch":"{\"stringData\":{\"motto\":\"c2VjcmV0',
+    ],
+)
+def test_a_piece_that_may_be_of_a_secret_is_hidden_whole(piece):
+    assert redact_piece(piece) == "[redacted]: it may be a Secret"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '{"apiVersion":"v1","kind":"ConfigMap","data":{"key":"value',
+        "kind: SecretStore\ndata: [",
+        '{"metadata":{"name":"api"},"spec":',
+    ],
+)
+def test_a_piece_of_something_else_stays(piece):
+    assert redact_piece(piece) == piece
 
 
 @pytest.mark.parametrize(

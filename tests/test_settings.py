@@ -75,6 +75,28 @@ def test_a_wrong_setting_is_named(tmp_path, text, message):
         load(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        '[lake]\npath = "ftp://me:hunter2@host/lake"',
+        '[[inventories]]\nname = "hub"\nurl = "https://me:hunter2@host/"',
+        '[[prometheus]]\nname = "dev"\nurl = "https://me:hunter2/x@host/"',
+        '[[tekton_results]]\ncluster = "dev"\nurl = "https://hunter2@host/"',
+    ],
+)
+def test_a_credential_in_a_url_is_refused_without_saying_it(tmp_path, setting):
+    with pytest.raises(SettingsError, match="out of the URL") as caught:
+        load(tmp_path, setting)
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_port_and_a_path_with_an_at_sign_are_no_credential(tmp_path):
+    url = "https://host:8443/inventory@v1"
+
+    assert load(tmp_path, f'[[inventories]]\nname = "hub"\nurl = "{url}"').inventories[0].url == url
+
+
 def test_a_file_that_is_not_there_is_said_so(tmp_path):
     with pytest.raises(SettingsError, match=r"none\.toml: no such file; `gitopslab init` writes one"):
         settings.load(tmp_path / "none.toml")

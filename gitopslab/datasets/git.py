@@ -216,7 +216,15 @@ PINS = _dataset(
         _flag("is_first_seen"),
         _flag("is_after_unreadable"),
     ],
-    free_text=("path", "old_path"),
+    free_text=(
+        "path",
+        "old_path",
+        "image_name",
+        "tag",
+        "pipeline_run",
+        "previous_image_name",
+        "previous_tag",
+    ),
 )
 """Pins: `pin_key` is the service in release pins, the image in a kustomization, the place in Helm values.
 

@@ -13,6 +13,7 @@ already is kept, but no longer taken apart: its place between the others is past
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -286,17 +287,23 @@ def _document(body: bytes, source: str) -> _Document:
     return document
 
 
+@lru_cache(maxsize=8192)
+def _image(text: str) -> str:
+    """Return an image as it lands: what is compared and told apart holds no credential either."""
+    return redact_text(text)
+
+
 def _state(application: _Application) -> State:
     desired, live = application.desired or _Desired(), application.live or _Live()
     promotion, build = application.promotion or _Promotion(), application.build or _Build()
     return {
         "is_listed": True,
         "component": application.component,
-        "desired_image": desired.image,
+        "desired_image": desired.image and _image(desired.image),
         "desired_tag": desired.tag,
         "desired_digest": desired.digest,
         "desired_commit_sha": desired.commit_sha,
-        "live_images": json.dumps(sorted(set(live.images or ()))),
+        "live_images": json.dumps(sorted(set(map(_image, live.images or ())))),
         "sync_status": live.sync_status,
         "health_status": live.health_status,
         "promotion_dry_sha": promotion.dry_sha,

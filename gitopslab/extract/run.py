@@ -129,7 +129,7 @@ class ExtractRun:
         at = datetime.now(UTC)
         rows = []
         for refusal in refusals:
-            excerpt = redaction.redact_text(refusal.excerpt, salt=self._salt)
+            excerpt = redaction.redact_piece(refusal.excerpt, salt=self._salt)
             identity = "\0".join((refusal.source, str(refusal.line), refusal.reason, excerpt))
             rows.append(
                 {

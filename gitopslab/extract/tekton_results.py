@@ -13,6 +13,7 @@ the front, behind the reader, with a time that the next run comes to.
 
 import base64
 import binascii
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ class _Page(msgspec.Struct):
     next_page_token: str | None = None
 
 
+_VALUE = re.compile(rb'("value"\s*:\s*)"([^"]+)"')
+_NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _RECORD = msgspec.json.Decoder(_Record)
 
 
@@ -156,7 +159,7 @@ def _fresh(
         try:
             records.append(_RECORD.decode(text))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _reject(landing, api.name, f"it is no record: {error}", bytes(text))
+            _reject(landing, api.name, f"it is no record: {error}", _VALUE.sub(_decoded_within, bytes(text)))
     times = [record.updated_at for record in records]
     # An API that does not know the order has newer ones on the pages to come.
     is_ordered = times == sorted(times, reverse=True)
@@ -174,7 +177,7 @@ def _land_records(landing: Landing, api: HttpSource, records: Sequence[_Record])
             value = base64.b64decode(record.data.value, validate=True).strip()
         except (binascii.Error, ValueError):
             what = "its data.value is no base64"
-            _reject(landing, f"{api.name} {record.name}", what, record.data.value.encode())
+            _reject(landing, f"{api.name} {record.name}", what, _decoded(record.data.value.encode()))
             continue
         assume = ("v1", "Event") if kind == "EventList" else (api_version, kind)
         reading = Reading(f"{api.name} {record.name}", Limits(), assume)
@@ -234,6 +237,16 @@ def _cover(landing: Landing, api: HttpSource, outcome: Outcome, since: datetime,
             for group, resource, state, count, message in rows
         ]
     )
+
+
+def _decoded_within(value: re.Match[bytes]) -> bytes:
+    return value[1] + _decoded(value[2])
+
+
+def _decoded(value: bytes) -> bytes:
+    """Return what can be decoded of `value`: base64 would hide a credential from redaction."""
+    known = _NO_BASE64.sub(b"", value)
+    return base64.b64decode(known[: len(known) // 4 * 4])
 
 
 def _reject(landing: Landing, source: str, message: str, text: bytes) -> None:
