@@ -110,12 +110,11 @@ def test_windows_hold_the_knee_nine_times_in_ten():
     assert np.median([fit.law.knee for fit in fits]) == pytest.approx(30, rel=0.1)
 
 
-def test_sessions_hold_the_knee_nine_times_in_ten_though_no_window_is_near_it():
+def test_sessions_hold_the_knee_nine_times_in_ten_in_runs_of_little_more_than_a_wave():
     fits = []
     for seed in range(30):
         levels = np.random.default_rng(seed).choice([2, 5, 10, 20, 30, 40, 50], 24).tolist()
         sessions = Loop(LAW).sessions(levels, 1.3, seed)
-        assert all(window.concurrency < 15 for window in steady_windows(sessions))
         fit = fit_session_clock(sessions, Bootstrap(seed, 100))
         assert isinstance(fit, ScalingFit)
         fits.append(fit)
