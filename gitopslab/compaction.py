@@ -9,7 +9,7 @@ is cut off in between, rows are there twice, which every reader drops by the gra
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -40,46 +40,82 @@ class Compacted(NamedTuple):
     removed_count: int = 0
 
 
-def compact(lake: Lake, clusters: Iterable[str], now: datetime, *, grace: timedelta = _GRACE) -> Compacted:
-    """Merge the small files of `clusters` in each dataset and day, and remove those merged long enough ago.
+class Plan(NamedTuple):
+    """What is to be done in one folder of the lake, which holds a day of one cluster, repository or the like.
+
+    Attributes:
+        dataset: Whose rows.
+        folder: Path below the lake's folder.
+        groups: Files that become one, group by group.
+        removable: Paths of files that a merged file has replaced for long enough.
+    """
+
+    dataset: Dataset
+    folder: str
+    groups: list[list[LakeFile]]
+    removable: list[str]
+
+    @property
+    def counts(self) -> Compacted:
+        """What doing it amounts to."""
+        return Compacted(sum(map(len, self.groups)), len(self.groups), len(self.removable))
+
+
+def compact(
+    lake: Lake, clusters: Iterable[str] | None, now: datetime, *, grace: timedelta = _GRACE
+) -> Compacted:
+    """Merge the small files of each folder, and remove those merged long enough ago.
 
     Args:
         lake: The lake.
-        clusters: Whose files; other people may be compacting those of others.
+        clusters: Whose files, of datasets that hold a cluster's; None: of everything. Two that compact the
+            same folder at the same time lose nothing, but may write its rows twice.
         now: The time, UTC.
         grace: How long a file stays after its rows are in a merged one; longer than any build takes.
     """
-    folders = [
-        _compact_folder(lake, dataset, files, now, grace)
-        for dataset in (*DATASETS, CHECKPOINTS)
-        if dataset.partitioned_by == "cluster"
-        for cluster in clusters
-        for files in _by_folder(lake.files(dataset, cluster)).values()
-    ]
-    return Compacted(*map(sum, zip(Compacted(), *folders, strict=True)))
+    done = Compacted()
+    for plan in plans(lake, clusters, now, grace=grace):
+        for path in plan.removable:
+            lake.remove(path)
+        for group in plan.groups:
+            _merge(lake, plan.dataset, group, now)
+        done = Compacted(*map(sum, zip(done, plan.counts, strict=True)))
+    return done
 
 
-def _compact_folder(
-    lake: Lake, dataset: Dataset, files: list[LakeFile], now: datetime, grace: timedelta
-) -> Compacted:
+def plans(
+    lake: Lake, clusters: Iterable[str] | None, now: datetime, *, grace: timedelta = _GRACE
+) -> Iterator[Plan]:
+    """Yield what `compact` would do, a folder in which there is something to do after another."""
+    names = None if clusters is None else list(clusters)
+    for dataset in (*DATASETS, CHECKPOINTS):
+        if names is None:
+            files = lake.files(dataset)
+        elif dataset.partitioned_by == "cluster":
+            files = [file for name in names for file in lake.files(dataset, name)]
+        else:
+            continue
+        for folder, within in _by_folder(files).items():
+            plan = _plan(lake, dataset, folder, within, now - grace)
+            if any(plan.counts):
+                yield plan
+
+
+def _plan(lake: Lake, dataset: Dataset, folder: str, files: list[LakeFile], merged_before: datetime) -> Plan:
     merged = {file.path: _replaced_by(lake, file) for file in files if _merged_at(file)}
     there = {file.path for file in files}
     waiting = {path: replaced & there for path, replaced in merged.items()}
-    removed = [
+    removable = [
         path
         for file in files
-        if (at := _merged_at(file)) and now - at >= grace
+        if (at := _merged_at(file)) and at <= merged_before
         for path in sorted(waiting[file.path])
     ]
-    for path in removed:
-        lake.remove(path)
     # A merged file stays for itself until what it replaces is gone: it alone knows what that is.
     busy = set().union(*waiting.values()) | {path for path, replaced in waiting.items() if replaced}
     small = [file for file in files if file.size_bytes < _SMALL_BYTES and file.path not in busy]
     groups = [group for group in _groups(lake, small) if len(group) >= _FEWEST_FILES]
-    for group in groups:
-        _merge(lake, dataset, group, now)
-    return Compacted(sum(map(len, groups)), len(groups), len(removed))
+    return Plan(dataset, folder, groups, removable)
 
 
 def _groups(lake: Lake, files: list[LakeFile]) -> list[list[LakeFile]]:

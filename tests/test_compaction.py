@@ -1,9 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
+from gitopslab.cli import app
 from gitopslab.compaction import Compacted, compact
 from gitopslab.datasets import CHECKPOINTS, COVERAGE, OBJECT_VERSIONS
+from gitopslab.datasets.git import PATCH_IDS
 from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 
@@ -105,6 +108,35 @@ def test_books_and_checkpoints_are_merged_too(lake):
         lake.append(CHECKPOINTS, [own | noted], "run")
 
     assert compact(lake, ["dev"], NOW) == Compacted(merged_count=16, written_count=2)
+
+
+def test_rows_of_repositories_and_databases_are_merged_where_everything_is(tmp_path):
+    settings = project_settings(tmp_path)
+    lake = Lake(settings.lake.path)
+    for number in range(8):
+        row = {"repository": "stacks", "sha": str(number), "patch_id": "p", "observed_at": NOW}
+        lake.append(PATCH_IDS, [row], "run")
+    build(settings)
+
+    assert compact(lake, ["dev"], NOW) == Compacted()
+    assert compact(lake, None, NOW) == Compacted(merged_count=8, written_count=1)
+    build(settings)
+    with Warehouse(settings.warehouse.path) as warehouse:
+        assert warehouse.sql("SELECT count(*) AS n FROM git_patch_id").one()["n"] == 8
+
+
+def test_the_command_says_what_it_would_do_and_does_it(project):
+    lake = Lake(str(project / "data" / "lake"))
+    land(lake, *range(8))
+
+    planned = CliRunner().invoke(app, ["compact", "--dry-run"]).output
+    before = lake.files(OBJECT_VERSIONS)
+    done = CliRunner().invoke(app, ["compact"]).output
+
+    assert "raw/object_versions/cluster=dev/date=2026-01-01" in planned
+    assert len(before) == 8
+    assert done == "8 files merged into 1, 0 removed that were merged before\n"
+    assert CliRunner().invoke(app, ["compact", "--dry-run"]).output == "would merge and remove nothing\n"
 
 
 def test_a_build_across_a_compaction_adds_nothing_twice(tmp_path):

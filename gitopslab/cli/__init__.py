@@ -8,6 +8,7 @@ import typer
 from gitopslab.cli import (
     build,
     check,
+    compact,
     coverage,
     doctor,
     explain,
@@ -40,6 +41,7 @@ land.register(app)
 extract.register(app)
 watch.register(app)
 build.register(app)
+compact.register(app)
 tables.register(app)
 sql.register(app)
 report.register(app)
