@@ -127,23 +127,31 @@ def cohorts_of(quota_rows: Iterable[Row], cohort_rows: Iterable[Row]) -> Cohorts
     Raises:
         UsageError: The cohorts form a cycle, which in Kueue stops every queue in it.
     """
+    rows = list(quota_rows)
+    cohorts = Cohorts(queues_of(rows), cohort_objects_of(cohort_rows))
+    for row in rows:
+        taken = {row["resource"]: row["reserved_total"] or Decimal(0)}
+        cohorts.take(row["cluster_queue"], row["flavor"], taken)
+    return cohorts
+
+
+def queues_of(quota_rows: Iterable[Row]) -> tuple[ClusterQueue, ...]:
+    """Return the queues of a cluster from rows of `queue_quotas_as_of`, in the order of the rows."""
     queues: dict[str, list[Row]] = defaultdict(list)
     for row in quota_rows:
         queues[row["cluster_queue"]].append(row)
+    return tuple(_queue(name, rows) for name, rows in queues.items())
+
+
+def cohort_objects_of(cohort_rows: Iterable[Row]) -> tuple[Cohort, ...]:
+    """Return the Cohort objects of a cluster from rows of `cohort_quotas_as_of`."""
     declared: dict[str, list[Row]] = defaultdict(list)
     for row in cohort_rows:
         declared[row["cohort"]].append(row)
-    cohorts = Cohorts(
-        (_queue(name, rows) for name, rows in queues.items()),
-        (
-            Cohort(name, rows[0]["parent_cohort"], _flavors(row for row in rows if row["flavor"] is not None))
-            for name, rows in declared.items()
-        ),
+    return tuple(
+        Cohort(name, rows[0]["parent_cohort"], _flavors(row for row in rows if row["flavor"] is not None))
+        for name, rows in declared.items()
     )
-    for name, rows in queues.items():
-        for row in rows:
-            cohorts.take(name, row["flavor"], {row["resource"]: row["reserved_total"] or Decimal(0)})
-    return cohorts
 
 
 def _queue(name: str, rows: list[Row]) -> ClusterQueue:

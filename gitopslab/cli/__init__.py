@@ -20,6 +20,7 @@ from gitopslab.cli import (
     sql,
     tables,
     watch,
+    whatif,
     world,
 )
 from gitopslab.errors import GitOpsLabError
@@ -49,6 +50,7 @@ explain.register(app)
 result.register(app)
 coverage.register(app)
 check.register(app)
+whatif.register(app)
 world.register(app)
 
 
