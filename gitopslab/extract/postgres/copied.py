@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from gitopslab import database
 from gitopslab.extract.postgres.connection import identifier, literal
-from gitopslab.extract.postgres.dump_file import LINE
+from gitopslab.extract.postgres.copy_text import LINE
 from gitopslab.extract.postgres.tables import JSON, KINDS, TEXT, ZONELESS, Column, Kind, LiveTable
 
 _MOMENT = r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?"

@@ -24,7 +24,8 @@ from gitopslab.extract.byte_stream import ByteStream
 from gitopslab.extract.pages import EXCERPT_BYTES, Limits
 from gitopslab.extract.postgres import copied, tables
 from gitopslab.extract.postgres.connection import identifier
-from gitopslab.extract.postgres.dump_file import LINE, Block, Dump, Refused
+from gitopslab.extract.postgres.copy_text import LINE, Refused
+from gitopslab.extract.postgres.dump_file import Block, Dump
 from gitopslab.extract.postgres.tables import LiveTable
 from gitopslab.extract.postgres.versions import NO_KEYS, TICK, Outcome, learn, versions_of
 from gitopslab.extract.rows import RowLanding

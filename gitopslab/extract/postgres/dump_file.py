@@ -1,31 +1,17 @@
-r"""What `pg_dump` writes as plain text: columns of its tables, and the rows of its COPY blocks as text.
+"""What `pg_dump` writes as plain text: columns of its tables, and the rows of its COPY blocks as text.
 
 Source: SQL of pg_dump without --inserts, in UTF-8; plain, gzip or zstd.
 Needs:  nothing but the file.
-Limits: of SQL only CREATE TABLE, COPY … FROM stdin and SET client_encoding are understood. A row whose value
-        ends at a line break behind a backslash, which COPY reads and pg_dump never writes, is refused.
-
-Values hold neither tabs nor line breaks as such, so a block is split as it stands, and escapes are undone
-column by column.
+Limits: of SQL only CREATE TABLE, COPY … FROM stdin and SET client_encoding are understood.
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv
 
 from gitopslab.errors import UsageError
 from gitopslab.extract.byte_stream import ByteStream
-from gitopslab.extract.pages import EXCERPT_BYTES
-
-LINE = "line of the file"
-"""The column that holds where a row stands; a COPY with a column of this name is refused."""
+from gitopslab.extract.postgres.copy_text import LINE, Refused, Rows, excerpt, taken_apart
 
 _PIECE_BYTES = 8 << 20
 _STATEMENT_BYTES = 1 << 20
@@ -58,23 +44,6 @@ _COLUMN = re.compile(
 _CONSTRAINT = re.compile(r"(?:CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN|EXCLUDE|LIKE)\b", re.IGNORECASE)
 
 _SERIAL = {"smallserial": "smallint", "serial": "integer", "bigserial": "bigint"}
-_ESCAPES = {"\\b": "\b", "\\f": "\f", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\v": "\v"}
-
-
-class Refused(NamedTuple):
-    """A line of a block that is no row: its number from 1, one word, one sentence, and the line as read."""
-
-    line: int
-    reason: str
-    message: str
-    text: str
-
-
-class Rows(NamedTuple):
-    """Some rows of a block: a column of text a column of the table, and `LINE`; and what is no row."""
-
-    rows: pa.Table
-    refused: list[Refused]
 
 
 class Block:
@@ -101,7 +70,7 @@ class Block:
         with ThreadPoolExecutor(1) as ahead:
             waiting: Future[Rows] | None = None
             for text, line, refused in self._texts():
-                following = ahead.submit(_taken_apart, text, self.columns, line, refused)
+                following = ahead.submit(taken_apart, text, self.columns, line, refused)
                 if waiting:
                     yield waiting.result()
                 waiting = following
@@ -231,7 +200,7 @@ class _Lines:
             if len(self._text) > self._max_line_bytes and not self._text.endswith(b"\n"):
                 self._stream.skip_line()
                 message = f"a line of more than {self._max_line_bytes} bytes"
-                self._refused.append(Refused(self.number, "too_large", message, _excerpt(self._text)))
+                self._refused.append(Refused(self.number, "too_large", message, excerpt(self._text)))
                 self._text = b""
                 self.number += 1
         return True
@@ -341,91 +310,3 @@ def _split(name: str) -> tuple[str, str]:
     """Return schema, or nothing, and name, without quotes."""
     *schema, table = map(_unquoted, _names(name))
     return ".".join(schema), table
-
-
-def _taken_apart(
-    text: bytes, columns: tuple[str, ...], first_line: int, refused_before: list[Refused]
-) -> Rows:
-    """Return lines as rows."""
-    refused: dict[int, Refused] = {}
-
-    def refuse(number: int, reason: str, message: str, line: str) -> None:
-        refused.setdefault(number, Refused(first_line + number, reason, message, line[:EXCERPT_BYTES]))
-
-    def skip(row: csv.InvalidRow) -> str:
-        message = f"{row.actual_columns} columns, and COPY names {row.expected_columns}"
-        refuse(row.number - 1, "invalid_row", message, row.text)
-        return "skip"
-
-    if not text:
-        return Rows(_table({name: pa.array([], pa.string()) for name in columns}, []), refused_before)
-    if b"\r" in text and text.count(b"\r\n") == text.count(b"\n"):
-        text = text.replace(b"\r\n", b"\n")
-    if not _is_plain(text):
-        lines = text.split(b"\n")
-        for number, line in enumerate(lines):
-            if not _is_plain(line):
-                refuse(
-                    number, "invalid_encoding", "it is not UTF-8, or holds NUL or a bare CR", _excerpt(line)
-                )
-                lines[number] = b"\t" * len(columns)  # one column too many, so that it is no row
-        text = b"\n".join(lines)
-    found = csv.read_csv(
-        pa.BufferReader(text),
-        csv.ReadOptions(use_threads=False, column_names=columns, block_size=len(text) + 1),
-        csv.ParseOptions(
-            delimiter="\t", quote_char=False, ignore_empty_lines=False, invalid_row_handler=skip
-        ),
-        csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.string()), null_values=["\\N"], strings_can_be_null=True
-        ),
-    )
-    line_count = text.count(b"\n") + (not text.endswith(b"\n"))
-    numbers = np.delete(np.arange(line_count), list(refused)) + first_line
-    has_escapes = text.count(b"\\") > text.count(b"\\N")
-    rows = _table({name: found[name] for name in columns}, numbers)
-    if has_escapes:
-        rows, odd_lines = _unescaped(rows)
-        for odd_line in odd_lines:
-            refuse(odd_line - first_line, "invalid_row", "an escape that pg_dump does not write", "")
-    return Rows(rows, [*refused_before, *(refused[number] for number in sorted(refused))])
-
-
-def _table(
-    texts: dict[str, pa.Array | pa.ChunkedArray], lines: Sequence[int] | npt.NDArray[np.int64]
-) -> pa.Table:
-    return pa.table(texts | {LINE: pa.array(lines, pa.int64())})
-
-
-def _is_plain(text: bytes) -> bool:
-    if b"\0" in text or b"\r" in text:
-        return False
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _excerpt(text: bytes) -> str:
-    return text[:EXCERPT_BYTES].decode("utf-8", "backslashreplace")
-
-
-def _unescaped(rows: pa.Table) -> tuple[pa.Table, list[int]]:
-    """Undo the escapes of COPY, and return the lines of rows with others; NUL is in none of them."""
-    odd = pa.array(np.zeros(len(rows), bool))
-    for place, name in enumerate(rows.schema.names):
-        texts = rows[name]
-        if name == LINE or not pc.any(_has_backslash(texts)).as_py():
-            continue
-        texts = pc.replace_substring(texts, "\\\\", "\0")
-        for escape, character in _ESCAPES.items():
-            texts = pc.replace_substring(texts, escape, character)
-        odd = pc.or_(odd, pc.fill_null(_has_backslash(texts), fill_value=False))
-        rows = rows.set_column(place, name, pc.replace_substring(texts, "\0", "\\"))
-    lines = rows[LINE].filter(odd).to_pylist()
-    return (rows.filter(pc.invert(odd)) if lines else rows), lines
-
-
-def _has_backslash(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.match_substring(texts, "\\")
