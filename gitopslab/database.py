@@ -73,7 +73,7 @@ def read_write(path: Path, *, memory_limit: str | None = None) -> Connection:
 
 def cursor(connection: Connection) -> Connection:
     """Return a second connection to what a `read_write()` one works on, for another thread."""
-    return _set(connection.cursor(), _OF_A_CURSOR | _IN_THE_WAREHOUSE)
+    return _set(_quiet(connection.cursor()), _OF_A_CURSOR | _IN_THE_WAREHOUSE)
 
 
 def arrow(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> pa.Table:
@@ -112,7 +112,15 @@ def _set_up(connection: Connection, memory_limit: str | None) -> Connection:
     }
     if memory_limit or (memory_limit := os.environ.get("GITOPSLAB_MEMORY_LIMIT")):
         settings["memory_limit"] = memory_limit
-    return _set(connection, settings | _OF_A_CURSOR)
+    return _set(_quiet(connection), settings | _OF_A_CURSOR)
+
+
+def _quiet(connection: Connection) -> Connection:
+    """Let no progress bar appear on stdout, as it does where Python was started without a script."""
+    # Where it is off it is not touched: a notebook's kernel without ipywidgets refuses even that.
+    if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+        connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def _set(connection: Connection, settings: dict[str, Any]) -> Connection:
