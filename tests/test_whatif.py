@@ -263,7 +263,7 @@ def workload(number):
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch, warehouse_of):
-    """A warehouse of one queue through which three Workloads went one after another; the working directory."""
+    """A warehouse of one queue through which three Workloads went in turn; the working directory."""
     warehouse_of([(CLUSTER_QUEUE, stamp(0)), *((workload(number), stamp(40)) for number in range(3))])
     monkeypatch.chdir(tmp_path)
     return tmp_path

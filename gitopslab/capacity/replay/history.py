@@ -82,37 +82,16 @@ class History:
         shares = chance.random(len(self.recorded))
         jobs = [each.job for each in self.recorded]
         for members in self._classes().values():
-            known = [self.recorded[place].job.run_seconds for place in members if self._is_known(place)]
-            still = [self.recorded[place].job.run_seconds for place in members if not self._is_known(place)]
-            for place, seconds in zip(members, self._draw(known, still, members, shares), strict=True):
+            drawn = _drawn([self.recorded[place] for place in members], shares[members])
+            for place, seconds in zip(members, drawn, strict=True):
                 jobs[place] = replace(jobs[place], run_seconds=seconds)
         return jobs
-
-    def _is_known(self, place: int) -> bool:
-        return self.recorded[place].is_run_known
 
     def _classes(self) -> dict[tuple[str, str], list[int]]:
         classes: dict[tuple[str, str], list[int]] = defaultdict(list)
         for place, each in enumerate(self.recorded):
             classes[each.job.queue, each.job.kind].append(place)
         return classes
-
-    def _draw(
-        self, known: Sequence[float], still: Sequence[float], members: Sequence[int], shares: np.ndarray
-    ) -> list[float]:
-        """Return a run time for each member; of one that the window found running, more than it had run."""
-        curve = survive(known, still, RUN_TIME)
-        steps, still_open = np.array(curve.seconds), np.array(curve.still_open)
-        longest = max([*known, *still], default=0.0)
-        drawn = []
-        for place in members:
-            job = self.recorded[place].job
-            least = 0.0 if job.held_since is None else max(0.0, -job.held_since - job.start_seconds)
-            passed = int(np.searchsorted(steps, least, side="right"))
-            share = shares[place] * (still_open[passed - 1] if passed else 1.0)
-            step = int(np.searchsorted(-still_open, -share))
-            drawn.append(max(least, float(steps[step]) if step < len(steps) else longest))
-        return drawn
 
 
 def history(
@@ -168,3 +147,21 @@ def _recorded(row: Row, requests: Mapping[str, Decimal], since: datetime) -> Rec
         row["preempted_count"],
         seconds(row["ended_at"]),
     )
+
+
+def _drawn(recorded: Sequence[Recorded], shares: np.ndarray) -> list[float]:
+    """Return a run time for each of one class; of one that the window found running, more than it had run."""
+    known = [each.job.run_seconds for each in recorded if each.is_run_known]
+    still = [each.job.run_seconds for each in recorded if not each.is_run_known]
+    curve = survive(known, still, RUN_TIME)
+    least = np.array([_ran_before(each.job) for each in recorded])
+    steps = np.array([*curve.seconds, max(known + still)])
+    passed = np.searchsorted(curve.seconds, least, side="right")
+    still_open = np.array([1.0, *curve.still_open])
+    drawn = steps[np.searchsorted(-still_open[1:], -shares * still_open[passed])]
+    found: list[float] = np.maximum(drawn, least).tolist()
+    return found
+
+
+def _ran_before(job: Job) -> float:
+    return 0.0 if job.held_since is None else max(0.0, -job.held_since - job.start_seconds)
