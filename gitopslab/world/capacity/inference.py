@@ -8,7 +8,7 @@ from gitopslab.world.capacity.runs import DEADLINE, Bench, Instance, RunPlan
 from gitopslab.world.capacity.workloads import Job
 from gitopslab.world.random import hexadecimal, lognormal, uid
 
-_PARTS = 4
+_PARTS = 20
 """A session's turns go by in so many parts, each as fast as contention lets it then."""
 
 _STALL_SECONDS = 900.0
