@@ -54,7 +54,7 @@ def whatif(
 ) -> None:
     """Replay what was recorded of Kueue with and without a change of quota, cohorts, priorities or load.
 
-    Queues are as they were at --as-of for the whole window: a stop or a quota of before is not replayed. Nodes
+    Queues are as they were at --as-of for the whole window: an earlier stop or quota is not replayed. Nodes
     are not simulated: what is admitted starts as quickly as it did. Work that is preempted begins anew.
     """
     from gitopslab.capacity.replay import change as changes
