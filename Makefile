@@ -58,6 +58,7 @@ bench: install ## Measure landing beside DuckDB's own speed and dlt's, and memor
 	$(BIN)/python -m tests.benchmarks.memory
 	$(BIN)/python -m tests.benchmarks.reflector
 	$(BIN)/python -m tests.benchmarks.stitching
+	$(BIN)/python -m tests.benchmarks.kueue_scheduler
 
 .PHONY: lab
 lab: install ## Install JupyterLab too, and open the notebooks in it
