@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gitopslab.errors import GitOpsLabError
-from gitopslab.extract.kubernetes.memory import Checkpoint, ResourceKey
+from gitopslab.extract.kubernetes.memory import Checkpoint, ResourceKey, last_bodies
 from gitopslab.extract.landing import Batch, Landing
 from gitopslab.extract.run import Origin, Refusal, Tally
 from gitopslab.lake import Lake
@@ -144,15 +144,18 @@ class Feed:
                 self._runs.close()
                 self._open()
 
-    def settle(self) -> None:
-        """Return when all that was added is durable, for a reflector that is about to read it.
+    def last_bodies(self, versions: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """Return the JSON of those of `versions` (uid, resource version) that have landed, by uid.
 
         Raises:
-            FeedClosedError: It could not be written.
+            FeedClosedError: What was added could not be written, or what landed not be read.
         """
         try:
             self.flush()
+            return last_bodies(self.lake, self.origin.cluster, versions)
         except (GitOpsLabError, OSError) as error:
+            with self._alone:
+                self._failure = error
             raise FeedClosedError from error
 
     def _check(self) -> None:
@@ -183,7 +186,8 @@ class Feed:
 def _is_news(position: Checkpoint, noted: Checkpoint | None) -> bool:
     if noted is None or noted.resource_version != position.resource_version:
         return True
-    return position.heard_at - noted.heard_at >= _NOTED_EVERY
+    is_noted_further = position.watched_since != noted.watched_since
+    return is_noted_further or position.heard_at - noted.heard_at >= _NOTED_EVERY
 
 
 def _row(key: ResourceKey, position: Checkpoint) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import msgspec
 
 from gitopslab.extract.kubernetes.answers import Objects
 from gitopslab.extract.kubernetes.feed import Feed
-from gitopslab.extract.kubernetes.memory import Memory, Present, last_bodies
+from gitopslab.extract.kubernetes.memory import Memory, Present
 from gitopslab.extract.landing import Batch
 from gitopslab.extract.pages import Header, ObjectMeta, Reject
 from gitopslab.extract.run import Refusal
@@ -78,17 +78,27 @@ class Intake:
 
     def _take_gone(self, gone: list[tuple[str, Present]], at: datetime, resource_version: str) -> None:
         # The lake has the last state of each, which is what a DELETED event carries too.
-        self.feed.settle()
-        versions = [(uid, there.resource_version) for uid, there in gone]
-        bodies = last_bodies(self.feed.lake, self.feed.origin.cluster, versions)
+        bodies = self.feed.last_bodies([(uid, there.resource_version) for uid, there in gone])
         deletions = []
         for uid, there in gone:
             identity = ObjectMeta(there.name, there.namespace, uid, resource_version)
-            body = bodies[uid].encode()
+            body = bodies[uid].encode() if uid in bodies else self._stub(uid, there)
             header = msgspec.structs.replace(msgspec.json.decode(body, type=Header), metadata=identity)
             self.memory.heard(uid, there._replace(resource_version=resource_version), is_deleted=True)
             deletions.append((header, "DELETED", body))
         self._land(deletions, at, how="list", is_inferred=True)
+
+    def _stub(self, uid: str, there: Present) -> bytes:
+        """Return what is known of an object whose last state somebody took out of the lake."""
+        _, _, *group_version, _ = self.source.split("/")
+        metadata = {
+            "namespace": there.namespace,
+            "name": there.name,
+            "uid": uid,
+            "resourceVersion": there.resource_version,
+        }
+        known = {"apiVersion": "/".join(group_version), "kind": self.resource.kind, "metadata": metadata}
+        return msgspec.json.encode(known)
 
     def _is_new(self, header: Header, event_type: str | None, _: bytes) -> bool:
         metadata = header.metadata

@@ -4,13 +4,15 @@ A watch that goes on after a restart is served everything since its checkpoint o
 shows each object in the version it has: so these are all the versions that need to be known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from gitopslab import database
 from gitopslab.datasets import CHECKPOINTS, OBJECT_VERSIONS
+from gitopslab.errors import LakeError
 from gitopslab.lake import Lake
 
 _RECENT_VERSIONS = 2_048
@@ -99,15 +101,29 @@ def recall(lake: Lake, cluster: str, cluster_uid: str) -> dict[ResourceKey, Memo
     return memories
 
 
-def last_bodies(lake: Lake, cluster: str, versions: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the JSON of `versions` (uid, resource version) that landed for `cluster`, by uid."""
+def last_bodies(lake: Lake, cluster: str, versions: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the JSON of those of `versions` (uid, resource version) that the lake has for `cluster`, by uid.
+
+    Raises:
+        LakeError: It cannot be read.
+    """
+    try:
+        return _last_bodies(lake, cluster, versions)
+    except database.DatabaseError:
+        # A file that is gone was merged into another one since the folder was listed.
+        with suppress(database.DatabaseError):
+            return _last_bodies(lake, cluster, versions)
+    raise LakeError(f"{lake.url}: the object versions of cluster {cluster} cannot be read")
+
+
+def _last_bodies(lake: Lake, cluster: str, versions: Sequence[tuple[str, str]]) -> dict[str, str]:
     with database.memory() as connection:
         files = [lake.full_path(file.path) for file in lake.files(OBJECT_VERSIONS, cluster)]
         if not files:
             return {}
         database.serve_filesystem(connection, lake.url)
         connection.execute("CREATE TABLE wanted (uid VARCHAR, resource_version VARCHAR)")
-        connection.executemany("INSERT INTO wanted VALUES (?, ?)", list(versions))
+        connection.executemany("INSERT INTO wanted VALUES (?, ?)", versions)
         rows = connection.execute(
             f"SELECT uid, any_value(body) FROM {database.parquet(files)}"
             " SEMI JOIN wanted USING (uid, resource_version) GROUP BY uid"

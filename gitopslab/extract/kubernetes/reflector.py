@@ -83,6 +83,9 @@ class Reflector:
             # Whoever closed it knows why, and begins anew from what is durable.
             return
         self.timeline.note_watch()
+        if self._position:
+            # The stretch is noted: who goes on from here begins another.
+            self._reach()
 
     def close(self) -> None:
         """End the watch that is open; to be called after the stop was set."""
