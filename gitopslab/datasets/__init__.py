@@ -1,6 +1,7 @@
 """Datasets of the lake: what is landed, a module a source. A new one is a new module, and a line here."""
 
 from gitopslab.datasets import postgres
+from gitopslab.datasets.capacity import PREDICTIONS
 from gitopslab.datasets.dataset import Dataset
 from gitopslab.datasets.git import GIT
 from gitopslab.datasets.inventory import INVENTORY
@@ -18,6 +19,7 @@ DATASETS = (
     *postgres.DATASETS,
     METRIC_SAMPLES,
     *INVENTORY,
+    PREDICTIONS,
 )
 
 __all__ = (
@@ -27,6 +29,7 @@ __all__ = (
     "EXTRACT_RUNS",
     "LANDED_FILES",
     "OBJECT_VERSIONS",
+    "PREDICTIONS",
     "REJECTS",
     "VERSION_KEY",
     "Dataset",

@@ -1,7 +1,7 @@
 -- Launch capacity as of a time: one row, what the application saw of its limits at the last launch by then.
 --
 -- grain: database, benchmark_run_id
--- reads: run_capacities
+-- reads: benchmark_runs, run_capacities
 -- params: as_of, cluster, cluster_queue
 --
 -- No row means that no run was launched there by then, or that its queue is not known. Where the application did not
@@ -9,17 +9,25 @@
 -- empty $cluster or $cluster_queue is any. Values are the application's model; NULL is what it did not know.
 
 SELECT
-    database,
-    cluster,
-    benchmark_run_id,
-    created_at,
+    launch.database,
+    launch.cluster,
+    launch.benchmark_run_id,
+    launch.created_at,
     captured_at,
-    coalesce(cluster_queue, execution_class) AS cluster_queue,
+    coalesce(launch.cluster_queue, launch.execution_class) AS cluster_queue,
+    run.model,
+    run.timeout_seconds,
     capacity_mode,
     requested_concurrency,
-    selected_instance_count,
-    effective_concurrency,
+    launch.selected_instance_count,
+    launch.effective_concurrency,
     cap_reason,
+    kueue_bound,
+    requested_evaluation_concurrency,
+    launch.effective_evaluation_concurrency,
+    evaluation_cap_reason,
+    evaluator_cluster_queue,
+    evaluator_slot_count,
     runtime_slot_count,
     dapr_workflow_capacity,
     parent_workflow_capacity,
@@ -44,9 +52,11 @@ SELECT
     pressure_factor,
     pressure_reasons,
     is_cluster_queue_active
-FROM run_capacities
+FROM run_capacities AS launch
+LEFT JOIN benchmark_runs AS run
+    ON launch.database = run.database AND launch.benchmark_run_id = run.benchmark_run_id
 WHERE
-    created_at <= $as_of
-    AND ($cluster = '' OR cluster = $cluster)
-    AND ($cluster_queue = '' OR coalesce(cluster_queue, execution_class) = $cluster_queue)
-QUALIFY row_number() OVER (ORDER BY created_at DESC, benchmark_run_id) = 1
+    launch.created_at <= $as_of
+    AND ($cluster = '' OR launch.cluster = $cluster)
+    AND ($cluster_queue = '' OR coalesce(launch.cluster_queue, launch.execution_class) = $cluster_queue)
+QUALIFY row_number() OVER (ORDER BY launch.created_at DESC, launch.benchmark_run_id) = 1
