@@ -15,6 +15,7 @@ from gitopslab.cli import (
     extract,
     init,
     land,
+    plan,
     report,
     result,
     sql,
@@ -47,6 +48,7 @@ tables.register(app)
 sql.register(app)
 report.register(app)
 explain.register(app)
+plan.register(app)
 result.register(app)
 coverage.register(app)
 check.register(app)

@@ -1,0 +1,252 @@
+"""What a plan rests on: rows of a window, read once, with no part of them from after its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gitopslab.capacity import bundle, inputs
+from gitopslab.capacity.bundle import Bundle
+from gitopslab.capacity.concurrency import Envelope, evaluate
+from gitopslab.capacity.configuration import Configuration
+from gitopslab.capacity.layers import Reading, platform_layers, real_layers
+from gitopslab.capacity.pressure import Pressure
+from gitopslab.errors import UsageError
+from gitopslab.metrics.in_flight import mean_in_flight
+from gitopslab.metrics.instance_outcomes import instance_outcomes
+from gitopslab.window import Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = Mapping[str, Any]
+
+DEPLOYMENT = "workflow-builder"
+"""The Deployment whose variables configure the platform."""
+
+_HOUR = 3600
+
+
+class Rows(Protocol):
+    """What a query returned."""
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return one dictionary a row."""
+        ...
+
+    def pandas(self) -> "pd.DataFrame":
+        """Return a frame."""
+        ...
+
+
+class Asked(Protocol):
+    """What runs queries by name: an open warehouse."""
+
+    def run(self, name: str, **parameters: Any) -> Rows:
+        """Run the query called `name`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a plan.
+
+    Attributes:
+        concurrency: Sessions at once, of all runs of the model together.
+        window: What to look at; its end is the plan's now.
+        cluster: Where; empty: where the last launch was.
+        model: The model; empty: the one with most sessions in the window.
+        current: What runs at once today; None: what is known to have been carried.
+        instance_count: Instances of the run that is planned; None: as many as the last launch had.
+        greatest_age: How old the newest session may be before nothing is recommended.
+        step: The share by which concurrency goes up at most before its effect is looked at.
+        seed: Of every resample: the same seed gives the same plan.
+        samples: Resamples behind intervals.
+    """
+
+    concurrency: int
+    window: Window
+    cluster: str = ""
+    model: str = ""
+    current: int | None = None
+    instance_count: int | None = None
+    greatest_age: timedelta = timedelta(days=14)
+    step: float = 0.2
+    seed: int = 7
+    samples: int = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known at the plan's now.
+
+    Attributes:
+        question: What was asked, with its cluster and model filled in.
+        launch: The last launch there, a row of `launch_capacity_as_of`; None where none was seen.
+        platform: What the application would give, by its own reckoning; None without a launch.
+        real: What Kueue and the nodes would; None without a launch.
+        bundle: What an instance asks for, fitted from those admitted; None where none was.
+        modelled: The same, as the application has it.
+        sessions: Sessions of the model, each with its `outcome` and its `concurrency`.
+        waits: Rows of `waits_in_window` of the launch's queue.
+        preemptions: Rows of `preemptions_in_window` in which that queue took or lost.
+        syncs: Rows of `sync_operations_in_window` of the last hour.
+        outcomes: Rows of `prediction_outcomes_as_of`.
+    """
+
+    question: Question
+    launch: Row | None
+    platform: Envelope | None
+    real: Envelope | None
+    bundle: Bundle | None
+    modelled: Mapping[str, Any]
+    sessions: "pd.DataFrame"
+    waits: "pd.DataFrame"
+    preemptions: "pd.DataFrame"
+    syncs: tuple[Row, ...]
+    outcomes: tuple[Row, ...]
+
+    @property
+    def as_of(self) -> datetime:
+        """The plan's now."""
+        return self.question.window.until
+
+    @property
+    def queue(self) -> str:
+        """The last launch's ClusterQueue; empty where it is not known."""
+        return str((self.launch or {}).get("cluster_queue") or "")
+
+    @property
+    def instance_count(self) -> int | None:
+        """Instances of the run that is planned; None where nothing says how many."""
+        asked = self.question.instance_count
+        return asked if asked is not None else (self.launch or {}).get("selected_instance_count")
+
+    def real_layer(self, name: str) -> Reading | None:
+        """Return what one layer really allows; None where it is not known."""
+        layers = self.real.layers if self.real else ()
+        found = next((each for each in layers if each.name == name), None)
+        return Reading(found.value, found.source, found.tag) if found else None
+
+
+def gather(warehouse: Asked, question: Question) -> Evidence:
+    """Return what the warehouse knows of a question.
+
+    Raises:
+        UsageError: The concurrency is below 1, or the model has no session in the window while others have.
+    """
+    if question.concurrency < 1:
+        raise UsageError(f"plan: concurrency {question.concurrency}: ask for 1 or more")
+    launches = warehouse.run(
+        "launch_capacity_as_of",
+        as_of=question.window.until,
+        cluster=question.cluster,
+        cluster_queue="",
+    ).dicts()
+    launch = launches[0] if launches else None
+    cluster = question.cluster or (launch["cluster"] if launch else "") or ""
+    there = {"since": question.window.since, "until": question.window.until}
+    now = {"as_of": question.window.until}
+    everything = warehouse.run(
+        "benchmark_sessions_in_window", **there, **now, cluster=cluster, model=""
+    ).pandas()
+    question = replace(question, cluster=cluster, model=_model(everything, question.model))
+    queue = (launch["cluster_queue"] if launch else "") or ""
+    fitted = None
+    if cluster:
+        fitted = bundle.fit(
+            warehouse.run(
+                "benchmark_instance_requests_in_window", **there, cluster=cluster, cluster_queue=queue
+            ).dicts()
+        )
+    platform, real = _envelopes(warehouse, question, launch, fitted)
+    return Evidence(
+        question=question,
+        launch=launch,
+        platform=platform,
+        real=real,
+        bundle=fitted,
+        modelled=inputs.modelled_request(launch) if launch else {},
+        sessions=_placed(everything[everything["model"].eq(question.model)]),
+        waits=warehouse.run("waits_in_window", **there, **now, cluster_queue=queue).pandas(),
+        preemptions=warehouse.run("preemptions_in_window", **there, **now, cluster_queue=queue).pandas(),
+        syncs=tuple(
+            warehouse.run(
+                "sync_operations_in_window",
+                environment="",
+                since=question.window.until - timedelta(seconds=_HOUR),
+                until=question.window.until,
+            ).dicts()
+        ),
+        outcomes=tuple(
+            warehouse.run("prediction_outcomes_as_of", **now, cluster=cluster, model=question.model).dicts()
+        ),
+    )
+
+
+def _model(sessions: "pd.DataFrame", asked: str) -> str:
+    known = sessions["model"].dropna().value_counts()
+    if asked and len(known) and asked not in known.index:
+        raise UsageError(f"plan: model {asked!r} has no session then; known are {', '.join(known.index)}")
+    return asked or min(known.index, key=lambda name: (-known[name], name), default="")
+
+
+def _placed(sessions: "pd.DataFrame") -> "pd.DataFrame":
+    """Return sessions with what came of each, and how many of them were in flight while it was."""
+    return sessions.assign(
+        run=sessions["benchmark_run_id"],
+        outcome=instance_outcomes(sessions),
+        concurrency=mean_in_flight(sessions),
+        work_units=sessions["turn_count"].astype(float),
+    ).reset_index(drop=True)
+
+
+def _envelopes(
+    warehouse: Asked, question: Question, launch: Row | None, fitted: Bundle | None
+) -> tuple[Envelope | None, Envelope | None]:
+    if launch is None:
+        return None, None
+    there = {"as_of": question.window.until, "cluster": question.cluster}
+    quotas = warehouse.run("queue_quotas_as_of", **there).dicts()
+    cohorts = inputs.cohorts_of(quotas, warehouse.run("cohort_quotas_as_of", **there).dicts())
+    variables = warehouse.run("deployment_variables_as_of", **there, deployment=DEPLOYMENT).dicts()
+    configured = Configuration.of(variables).readings(question.model) if variables else {}
+    asked = {"requested": Reading(question.concurrency, "the question", "assumed")}
+    if question.instance_count is not None:
+        asked["selected"] = Reading(question.instance_count, "the question", "assumed")
+    asked |= _exact_ready(warehouse, question, launch)
+    mode = inputs.mode(launch)
+    pressure = inputs.pressure(launch)
+    platform = _without_selection(inputs.platform_readings(launch)) | configured | asked
+    real = _without_selection(inputs.real_readings(launch, cohorts, fitted)) | configured | asked
+    if any(each.name == launch["cluster_queue"] and each.admits for each in inputs.queues_of(quotas)):
+        real = _with_own_quota(real)
+    return (
+        evaluate(platform_layers(platform, mode), pressure),
+        evaluate(real_layers(real, mode), Pressure()),
+    )
+
+
+def _without_selection(readings: Mapping[str, Reading]) -> dict[str, Reading]:
+    """Return readings without how many instances the last launch had: the next may have more."""
+    return {name: each for name, each in readings.items() if name != "selected"}
+
+
+def _with_own_quota(readings: Mapping[str, Reading]) -> dict[str, Reading]:
+    """Return readings with what the queue owns: Kueue takes that back from whoever borrowed it."""
+    found = dict(readings)
+    nominal, available = found.get("kueue_nominal"), found.get("kueue_available")
+    if nominal and available and nominal.value > available.value:
+        found["kueue_available"] = replace(nominal, source=f"{nominal.source}, its own quota if taken back")
+    return found
+
+
+def _exact_ready(warehouse: Asked, question: Question, launch: Row) -> dict[str, Reading]:
+    rows = warehouse.run(
+        "exact_ready_as_of", as_of=question.window.until, database=launch["database"]
+    ).dicts()
+    found = next((row for row in rows if row["exact_build_count"]), None)
+    if found is None:
+        return {}
+    source = f"{found['exact_ready_count']} of {found['instance_count']} instances have their exact image"
+    return {"exact_ready": Reading(found["exact_ready_count"], source)}
