@@ -20,20 +20,33 @@ from gitopslab.capacity.gates import Finding, Status, findings
 from gitopslab.capacity.layers import KINDS
 from gitopslab.capacity.predictions import Judged
 from gitopslab.metrics.change_points import ChangePoint, change_points
-from gitopslab.metrics.cost import Costs, costs
+from gitopslab.metrics.cost import COST_PER_RESOLVED, MARGINAL_COST, Costs, costs
 from gitopslab.metrics.durations import Bootstrap
 from gitopslab.metrics.freshness import Freshness, Input, freshness
-from gitopslab.metrics.littles_law import LittlesLaws, littles_law
-from gitopslab.metrics.quality_knee import Knee, Quality, quality
-from gitopslab.metrics.scaling_law import EXTRAPOLATION_LIMIT, ScalingFit
+from gitopslab.metrics.littles_law import LITTLES_LAW, LittlesLaws, littles_law
+from gitopslab.metrics.quality_knee import PLATFORM_KNEE, QUALITY_KNEE, Knee, Quality, quality
+from gitopslab.metrics.scaling_law import EXTRAPOLATION_LIMIT, SCALING_LAW, ScalingFit
 from gitopslab.metrics.scaling_windows import TooFewWindows, fit_scaling_law
-from gitopslab.metrics.session_clock import TooFewSessions, fit_session_clock
-from gitopslab.metrics.steady_state import steady_windows
+from gitopslab.metrics.session_clock import SESSION_CLOCK, TooFewSessions, fit_session_clock
+from gitopslab.metrics.steady_state import STEADY_THROUGHPUT, steady_windows
 from gitopslab.metrics.wait_forecast import QueuedJob, WaitCalibration, WaitForecast, replay
-from gitopslab.metrics.waits import QueueWaits, queue_waits
+from gitopslab.metrics.waits import QUEUE_WAIT, QueueWaits, queue_waits
 
 if TYPE_CHECKING:
     import pandas as pd
+
+DEFINITIONS = (
+    STEADY_THROUGHPUT,
+    SCALING_LAW,
+    SESSION_CLOCK,
+    QUALITY_KNEE,
+    PLATFORM_KNEE,
+    LITTLES_LAW,
+    QUEUE_WAIT,
+    COST_PER_RESOLVED,
+    MARGINAL_COST,
+)
+"""What a plan measures."""
 
 _FEWEST = 30
 """So many sessions had it around them that a concurrency counts as carried."""
@@ -96,6 +109,14 @@ class Plan:
         model = self.evidence.question.model or "no model"
         where = self.evidence.question.cluster or "no cluster"
         return f"{model} on {where}: {self.decision}"
+
+    @property
+    def predictions(self) -> tuple[Prediction, ...]:
+        """What is expected, by concurrency, ascending: of what was carried, recommended and asked for."""
+        by_concurrency = {
+            each.concurrency: each for each in (self.now, self.step, self.asked) if each.concurrency
+        }
+        return tuple(by_concurrency[place] for place in sorted(by_concurrency))
 
     @property
     def preemptor_count(self) -> int:

@@ -90,10 +90,9 @@ def rows(plan: "Plan", logged_at: datetime, *, days: int = 28) -> list[dict[str,
         "is_supported": decision.is_supported,
         "gitopslab_version": __version__,
     }
-    found = {each.concurrency: each for each in (plan.now, plan.step, plan.asked) if each.concurrency}
     if plan.limits:
         shared["binding"] = min(plan.limits, key=lambda limit: limit.value).name
-    return [shared | _predicted(each) for each in found.values()]
+    return [shared | _predicted(each) for each in plan.predictions]
 
 
 def _predicted(prediction: "Prediction") -> dict[str, Any]:

@@ -6,6 +6,7 @@ are clear, so that a figure sits on a light or a dark page. What a figure draws 
 beyond some hundreds they are summed up.
 """
 
+from gitopslab.charts.concurrency import concurrency_layers, quality_by_concurrency, throughput_curve
 from gitopslab.charts.counts import counts_by_day
 from gitopslab.charts.coverage import coverage_timeline
 from gitopslab.charts.durations import durations_by_group, survival_curves
@@ -13,10 +14,13 @@ from gitopslab.charts.lead_time import change_waterfall, lead_time_trend, stage_
 
 __all__ = [
     "change_waterfall",
+    "concurrency_layers",
     "counts_by_day",
     "coverage_timeline",
     "durations_by_group",
     "lead_time_trend",
+    "quality_by_concurrency",
     "stage_bars",
     "survival_curves",
+    "throughput_curve",
 ]
