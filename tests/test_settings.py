@@ -18,6 +18,14 @@ def test_without_a_file_there_are_defaults(tmp_path, monkeypatch):
     assert settings.load().warehouse.path == tmp_path / "data" / "gitopslab.duckdb"
 
 
+def test_the_variable_names_the_file_wherever_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("GITOPSLAB_CONFIG", str(tmp_path / "other.toml"))
+    (tmp_path / "other.toml").write_text('[lake]\npath = "other"')
+
+    assert settings.find() == tmp_path / "other.toml"
+    assert settings.load().lake.path == str(tmp_path / "other")
+
+
 def test_paths_count_from_the_folder_of_the_file(tmp_path):
     configured = load(
         tmp_path, '[lake]\npath = "lake"\n[warehouse]\npath = "w.duckdb"\n[reports]\npath = "/pages"\n'
