@@ -1,7 +1,7 @@
 -- Benchmark leases: one row a slot that an instance of a run held, with the interval for which it held it.
 --
 -- grain: database, lease_id
--- reads: postgres_benchmark_resource_lease, coverage, configured_database
+-- reads: postgres_benchmark_resource_lease, coverage, configured_database, benchmark_run_clusters
 -- params:
 --
 -- The only intervals that the database keeps, and so the best witness of the concurrency there was. A lease ends when
@@ -58,7 +58,7 @@ ended AS (
 
 SELECT
     ended.database,
-    configured.cluster,
+    coalesce(seen.cluster, configured.cluster) AS cluster,
     ended.id AS lease_id,
     ended.run_id AS benchmark_run_id,
     ended.instance_id AS instance,
@@ -80,3 +80,4 @@ SELECT
     ended.read_at
 FROM ended
 LEFT JOIN configured_database AS configured ON ended.database = configured.database
+LEFT JOIN benchmark_run_clusters AS seen ON seen.benchmark_run_id = ended.run_id

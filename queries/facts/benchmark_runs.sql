@@ -1,7 +1,7 @@
 -- Benchmark runs: one row a run of the benchmark plane, as the database last showed it.
 --
 -- grain: database, benchmark_run_id
--- reads: postgres_benchmark_run, postgres_benchmark_suite, configured_database
+-- reads: postgres_benchmark_run, postgres_benchmark_suite, configured_database, benchmark_run_clusters
 -- params:
 --
 -- A run that was deleted keeps its last state; `deleted_at` is the snapshot that missed it. Statuses are free text,
@@ -9,7 +9,7 @@
 -- ready, so `preparation_seconds` is queueing and image builds, not capacity. A completed run normally has an
 -- error, "<n> benchmark instances did not resolve". Concurrencies here are the effective ones; what was asked for,
 -- and what bounded it, is in run_capacities. `summary` counts only what its last recomputation saw, so counts are
--- to be taken from benchmark_run_instances.
+-- to be taken from benchmark_run_instances. `cluster` is where its instances were admitted, or else the database's.
 
 WITH version AS (
     SELECT
@@ -35,7 +35,7 @@ suite AS (
 
 SELECT
     latest.database,
-    configured.cluster,
+    coalesce(seen.cluster, configured.cluster) AS cluster,
     latest.id AS benchmark_run_id,
     suite.slug AS suite,
     latest.status,
@@ -70,3 +70,4 @@ SELECT
 FROM latest
 LEFT JOIN suite ON latest.database = suite.database AND latest.suite_id = suite.id
 LEFT JOIN configured_database AS configured ON latest.database = configured.database
+LEFT JOIN benchmark_run_clusters AS seen ON seen.benchmark_run_id = latest.id

@@ -1,14 +1,14 @@
 -- Run capacities: one row a benchmark run, what concurrency it asked for and got, and what the application saw bound it.
 --
 -- grain: database, benchmark_run_id
--- reads: postgres_benchmark_run, configured_database
+-- reads: postgres_benchmark_run, configured_database, benchmark_run_clusters
 -- params:
 --
 -- From `summary.capacity`, which preflight overwrites: it is what held when `captured_at` says, or unknown where the
 -- application took no sample. Values are the application's model, not measurements. Where it could not look,
 -- it writes zeros beside an `error`: those numbers are NULL here, and the error stands beside them. An effective
 -- concurrency of 0 without error is a launch that pressure paused. `nodes_available_` is room on all its eligible
--- nodes together, for no pod lies across them.
+-- nodes together, for no pod lies across them. `cluster` is where its instances were admitted, or else the database's.
 --
 -- `kueue_capacity` does not prove that quota was the limit: the application takes the smaller of quota and free
 -- nodes. `kueue_bound` says which: `queue_stopped`, `nodes` (no ClusterQueue was read, or quota had room),
@@ -56,7 +56,7 @@ read AS (
 
 SELECT
     read.database,
-    configured.cluster,
+    coalesce(seen.cluster, configured.cluster) AS cluster,
     read.id AS benchmark_run_id,
     read.created_at,
     TRY_CAST(read.sandbox ->> '$.sampledAt' AS TIMESTAMPTZ) AS captured_at,
@@ -130,3 +130,4 @@ SELECT
     TRY_CAST(read.evaluator_queue_read ->> '$.availableSlots' AS BIGINT) AS evaluator_slot_count
 FROM read
 LEFT JOIN configured_database AS configured ON read.database = configured.database
+LEFT JOIN benchmark_run_clusters AS seen ON seen.benchmark_run_id = read.id
