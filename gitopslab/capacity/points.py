@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Any
 
+from gitopslab.capacity.decision import Action
 from gitopslab.capacity.expectation import Prediction
 from gitopslab.capacity.gates import Status
 from gitopslab.capacity.plan import Plan
@@ -81,7 +82,13 @@ def _waited(prediction: Prediction) -> str:
 
 
 def _cost(plan: Plan) -> Answer:
-    return any(level.cost is not None for level in plan.costs.levels), str(plan.costs)
+    """Return what the dearest and the cheapest level cost, and what the last step up buys."""
+    known = [level for level in plan.costs.levels if level.cost is not None and level.resolved_count]
+    if not known:
+        return False, "No cost of a resolved task is known."
+    ordered = sorted(known, key=lambda level: level.cost.estimate if level.cost else 0.0)
+    said = dict.fromkeys((ordered[0], ordered[-1]))
+    return True, " ".join(str(each) for each in (*said, *plan.costs.steps[-1:]))
 
 
 def _others(plan: Plan) -> Answer:
@@ -118,6 +125,8 @@ def _assumptions(plan: Plan) -> Answer:
 
 def _step(plan: Plan) -> Answer:
     decision = plan.decision
+    if decision.action is Action.WITHHELD:
+        return False, "No step is recommended while what it would rest on is not known."
     return True, (
         f"{decision.action.value.capitalize()}, to {decision.to:,}; at most {decision.step:,} more at a time."
         f" {decision.guard.stop_condition} {decision.guard.rollback_trigger}"

@@ -95,7 +95,7 @@ outcome AS (
     SELECT
         prediction.*,
         tried.hours AS actual_hours,
-        tried.completed_count AS actual_completed_count,
+        CAST(tried.completed_count AS BIGINT) AS actual_completed_count,
         tried.completed_count / nullif(tried.hours, 0) AS actual_throughput,
         answered.answered_count AS actual_answered_count,
         answered.resolved_count / nullif(answered.answered_count, 0) AS actual_resolved_ratio

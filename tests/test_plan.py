@@ -1,0 +1,289 @@
+"""What a plan decides, gate by gate, on few literal rows."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from gitopslab.capacity import gates
+from gitopslab.capacity.concurrency import Envelope, evaluate
+from gitopslab.capacity.decision import Action, Decision, Guard, Limit, decide
+from gitopslab.capacity.evidence import Evidence, Question, gather
+from gitopslab.capacity.gates import Status
+from gitopslab.capacity.layers import Reading, real_layers
+from gitopslab.capacity.plan import Plan, carried, plan
+from gitopslab.capacity.points import findings_of, points
+from gitopslab.capacity.predictions import Judged, rows
+from gitopslab.capacity.pressure import Pressure
+from gitopslab.errors import UsageError
+from gitopslab.metrics.scaling_law import Interval
+from gitopslab.reports.result import plain
+from gitopslab.window import Window
+
+NOW = datetime(2026, 5, 29, tzinfo=UTC)
+WINDOW = Window(NOW - timedelta(days=28), NOW)
+NO_PRESSURE = Pressure()
+GUARD = Guard("stop", "go back")
+QUALITY = Limit("quality", 45, "a knee may be there")
+LOST = Limit("quality lost", 50, "a tenth of the resolved is lost there", is_shown=True)
+
+LAUNCH = {
+    "cluster": "dev",
+    "cluster_queue": "fast",
+    "selected_instance_count": 25,
+    "timeout_seconds": 7200,
+    "requested_evaluation_concurrency": 24,
+    "effective_evaluation_concurrency": 9,
+    "evaluation_cap_reason": "kueue_eval_capacity",
+    "is_cluster_queue_active": True,
+}
+
+
+def decided(asked: int, current: int, *limits: Limit, **rest) -> Decision:
+    return decide(asked, current, limits, guard=GUARD, **rest)
+
+
+def envelope(pressure: Pressure = NO_PRESSURE, **readings: int) -> Envelope:
+    known = {"requested": 50} | readings
+    layers = real_layers({name: Reading(value, "a launch") for name, value in known.items()})
+    return evaluate(layers, pressure)
+
+
+def sessions(count: int = 0, seconds: float = 600, runs: int = 5) -> pd.DataFrame:
+    """Return sessions of which four are in flight at once, each run's on a day of its own."""
+    found = [
+        {
+            "benchmark_run_id": f"run-{run}",
+            "run": f"run-{run}",
+            "instance": f"i-{number}",
+            "started_at": (
+                start := WINDOW.until - timedelta(days=runs - run, seconds=-seconds * (number // 4))
+            ),
+            "ended_at": start + timedelta(seconds=seconds - number % 7),
+            "is_completed": True,
+            "is_last": True,
+            "outcome": "resolved" if number % 2 else "unresolved",
+            "concurrency": 4.0,
+            "work_units": 20.0,
+            "cost_usd": 0.5,
+        }
+        for run in range(runs)
+        for number in range(count // runs)
+    ]
+    frame = pd.DataFrame(found, columns=list(found[0]) if found else [*EMPTY])
+    return frame.astype({"started_at": "datetime64[us, UTC]", "ended_at": "datetime64[us, UTC]"})
+
+
+EMPTY = (
+    *("benchmark_run_id", "run", "instance", "started_at", "ended_at", "is_completed", "is_last", "outcome"),
+    *("concurrency", "work_units", "cost_usd"),
+)
+NO_WAITS = pd.DataFrame(
+    columns=[
+        *("cluster", "cluster_queue", "uid", "attempt_number", "queued_at", "priority", "ahead_count"),
+        *("wait_seconds", "open_seconds", "is_waiting"),
+    ]
+).astype({"queued_at": "datetime64[us, UTC]"})
+NO_PREEMPTIONS = pd.DataFrame(columns=["cluster_queue", "preemptor_cluster_queue"])
+
+
+def evidence(asked: int = 50, **rest) -> Evidence:
+    known = {
+        "launch": LAUNCH,
+        "platform": envelope(),
+        "real": envelope(kueue_available=72, node_fit=60),
+        "bundle": None,
+        "modelled": {},
+        "sessions": sessions(),
+        "waits": NO_WAITS,
+        "preemptions": NO_PREEMPTIONS,
+        "syncs": (),
+        "outcomes": (),
+    }
+    question = Question(asked, WINDOW, cluster="dev", model="m", samples=20)
+    return Evidence(question=question, **known | rest)
+
+
+def gate(name: str, asked: int = 50, **rest) -> gates.Finding:
+    return next(each for each in gates.findings(evidence(asked, **rest)) if each.gate == name)
+
+
+def test_a_raise_goes_a_step_at_a_time():
+    found = decided(48, 40, Limit("quota", 72, "known"), Limit("nodes", 60, "known"))
+
+    assert (found.action, found.to, found.is_supported) == (Action.RAISE, 48, True)
+    assert str(found) == (
+        "Raise from 40 to 48 at once: that is what was asked for, and nothing known speaks against it."
+    )
+    assert str(decided(60, 40, Limit("quota", 72, "known"))) == (
+        "Raise from 40 to 48 at once: 60 is supported, 8 more at a time."
+    )
+
+
+def test_a_raise_stops_at_the_least_limit_and_says_which():
+    found = decided(50, 40, Limit("quota", 72, "known"), QUALITY)
+
+    assert (found.action, found.to, found.is_supported) == (Action.RAISE, 45, False)
+    assert str(found) == "Raise from 40 to 45 at once: 50 is not supported, as quality allows 45."
+    assert found.reasons == ("Quality allows 45: a knee may be there.",)
+
+
+def test_what_is_not_known_to_be_safe_holds_and_what_is_shown_to_harm_lowers():
+    assert decided(60, 50, QUALITY).action is Action.HOLD
+    assert decided(60, 50, QUALITY).to == 50
+    lowered = decided(60, 56, QUALITY, LOST)
+    assert (lowered.action, lowered.to) == (Action.LOWER, 50)
+
+
+def test_who_asks_for_fewer_gets_fewer():
+    found = decided(30, 40, QUALITY)
+
+    assert (found.action, found.to, found.is_supported) == (Action.LOWER, 30, True)
+
+
+def test_a_blocker_holds_a_raise_and_nothing_else():
+    blockers = ["pressure: fail; the last launch was stopped."]
+    assert decided(48, 40, blockers=blockers).action is Action.HOLD
+    assert not decided(48, 40, blockers=blockers).is_supported
+    assert decided(40, 40, blockers=blockers).is_supported
+
+
+def test_nothing_is_recommended_while_inputs_are_stale():
+    found = decided(48, 40, QUALITY, withheld=["Sessions end 40 d ago."])
+
+    assert (found.action, found.to, found.is_supported) == (Action.WITHHELD, 40, False)
+    assert str(found) == "No recommendation is given for 48 at once: Sessions end 40 d ago."
+
+
+def test_a_step_is_a_fifth_and_never_nothing():
+    assert decided(100, 3).to == 4
+    assert decided(100, 50).to == 60
+    assert decided(100, 50, step_share=0.5).to == 75
+
+
+def test_quota_and_nodes_are_gates_of_their_own():
+    real = envelope(kueue_available=72, node_fit=2)
+    assert gate("quota", 3, real=real).status is Status.PASS
+    found = gate("node headroom", 3, real=real)
+    assert (found.status, found.limit) == (Status.FAIL, 2)
+
+
+def test_a_layer_that_nobody_read_is_unknown_and_does_not_pass():
+    for name in ("model limits", "agent turns", "Dapr readiness", "exact images", "launch stability"):
+        assert gate(name).status is Status.UNKNOWN
+    assert gate("model limits", real=envelope(model_requests=48)).status is Status.FAIL
+
+
+def test_evaluators_that_were_clamped_are_said_and_hold_back_no_session():
+    found = gate("evaluator")
+    assert str(found) == "evaluator: fail; the last launch got 9 evaluators of 24 (kueue_eval_capacity)."
+    assert (found.limit, found.is_blocking) == (None, False)
+
+
+def test_no_run_has_more_distinct_instances_than_exact_images():
+    real = envelope(exact_ready=161)
+    assert gate("exact images", real=real).status is Status.PASS
+    launch = LAUNCH | {"selected_instance_count": 500}
+    found = gate("exact images", real=real, launch=launch)
+    assert (found.status, found.limit) == (Status.FAIL, 161)
+
+
+@pytest.mark.parametrize(("asked", "status"), [(25, Status.PASS), (1, Status.FAIL)])
+def test_all_waves_of_a_run_share_one_deadline(asked, status):
+    # 25 waves share 7,500 s, so each instance may take 300 s, and they take 600 s.
+    assert gate("run deadline", asked, sessions=sessions(20)).status is status
+
+
+def test_pressure_that_stopped_the_last_launch_blocks_a_raise():
+    found = gate("pressure", platform=envelope(Pressure(("psi_io_pressure",), is_hard=True)))
+    assert (found.status, found.is_blocking) == (Status.FAIL, True)
+    assert "psi_io_pressure" in found.evidence
+
+
+def test_a_control_plane_that_was_just_rolled_out_is_not_stable():
+    sync = {"service": "workflow-builder", "application": "dev-workflow-builder"}
+    before = sync | {"finished_at": NOW - timedelta(minutes=3)}
+    just_now = sync | {"finished_at": NOW - timedelta(seconds=60)}
+    assert gate("launch stability", syncs=(before,)).status is Status.PASS
+    assert gate("launch stability", syncs=(before, just_now)).status is Status.FAIL
+
+
+def test_a_session_that_is_open_for_days_holds_what_it_holds():
+    stuck = sessions(20)
+    stuck.loc[0, "ended_at"] = pd.NaT
+    assert gate("leaks", sessions=stuck).status is Status.FAIL
+    assert gate("leaks", sessions=sessions(20)).status is Status.PASS
+
+
+def test_carried_is_what_thirty_sessions_had_around_them():
+    frame = pd.DataFrame({"concurrency": [60.0] * 29 + [40.0] * 10})
+    assert carried(frame) == 40
+    assert carried(frame.head(0)) == 0
+
+
+def test_a_plan_without_enough_sessions_withholds_a_raise_and_says_what_it_takes():
+    found = plan(evidence(48, sessions=sessions(20)))
+
+    assert found.decision.action is Action.WITHHELD
+    assert "20 instances of 5 runs; it takes 100 of 5" in str(found)
+
+
+def test_old_sessions_withhold_the_recommendation():
+    old = sessions(20).assign(
+        started_at=lambda each: each["started_at"] - timedelta(days=60),
+        ended_at=lambda each: each["ended_at"] - timedelta(days=60),
+    )
+    found = plan(evidence(4, sessions=old))
+
+    assert found.decision.action is Action.WITHHELD
+    assert "at most 14 d is allowed" in str(found)
+
+
+def test_a_plan_says_eleven_things_and_all_of_it_is_json():
+    found = plan(evidence(4, sessions=sessions(200)))
+
+    assert [point.name for point in points(found)] == [
+        "throughput curve",
+        "second opinion",
+        "quality guard",
+        "binding constraint",
+        "waits now and then",
+        "cost of a resolved task",
+        "effects on other queues",
+        "changes and freshness",
+        "assumptions",
+        "step, stop and rollback",
+        "predicted against actual",
+    ]
+    assert all(point.says for point in points(found))
+    assert plain(findings_of(found))["decision"]["action"] == found.decision.action.value
+
+
+def test_what_is_predicted_is_logged_once_a_concurrency():
+    found: Plan = plan(evidence(4, sessions=sessions(200)))
+
+    logged = rows(found, NOW)
+    assert [row["concurrency"] for row in logged] == [4]
+    assert logged[0]["until"] == NOW + timedelta(days=28)
+    assert logged[0]["resolved_ratio"] == 0.5
+
+
+def test_a_prediction_that_is_over_says_what_came_of_it():
+    judged = Judged(
+        50, WINDOW.since, NOW, Interval(214, 207, 227), Interval(0.43, 0.31, 0.56), 0.5, 175.0, 0.4
+    )
+    assert str(judged) == (
+        "For 50 at once, of 2026-05-01: 175 an hour where 214 was predicted, below its interval; 40% resolved"
+        " where 43% was predicted, inside its interval (0.5 h)."
+    )
+    untried = Judged(50, WINDOW.since, NOW, Interval(214, 207, 227), None, None, None, None)
+    assert str(untried) == "For 50 at once, of 2026-05-01: nobody ran so many until 2026-05-29."
+
+
+def test_nobody_runs_none_at_once():
+    class Nothing:
+        def run(self, name: str, **_: object) -> object:
+            raise AssertionError(name)
+
+    with pytest.raises(UsageError, match="concurrency 0: ask for 1 or more"):
+        gather(Nothing(), Question(0, WINDOW))
