@@ -92,6 +92,7 @@ def evidence(asked: int = 50, **rest) -> Evidence:
         "launch": LAUNCH,
         "platform": envelope(),
         "real": envelope(kueue_available=72, node_fit=60),
+        "is_queue_admitting": None,
         "bundle": None,
         "modelled": {},
         "sessions": sessions(),
@@ -198,6 +199,13 @@ def test_pressure_that_stopped_the_last_launch_blocks_a_raise():
     found = gate("pressure", platform=envelope(Pressure(("psi_io_pressure",), is_hard=True)))
     assert (found.status, found.is_blocking) == (Status.FAIL, True)
     assert "psi_io_pressure" in found.evidence
+
+
+def test_a_stopped_queue_blocks_whatever_the_last_launch_saw():
+    found = gate("queue", is_queue_admitting=False)
+    assert str(found) == "queue: fail; fast is stopped."
+    assert found.is_blocking
+    assert gate("queue").status is Status.PASS
 
 
 def test_a_control_plane_that_was_just_rolled_out_is_not_stable():

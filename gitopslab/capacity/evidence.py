@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gitopslab.capacity import bundle, inputs
 from gitopslab.capacity.bundle import Bundle
+from gitopslab.capacity.cohorts import Cohorts
 from gitopslab.capacity.concurrency import Envelope, evaluate
 from gitopslab.capacity.configuration import Configuration
 from gitopslab.capacity.layers import Reading, platform_layers, real_layers
-from gitopslab.capacity.pressure import Pressure
 from gitopslab.errors import UsageError
 from gitopslab.metrics.in_flight import mean_in_flight
 from gitopslab.metrics.instance_outcomes import instance_outcomes
@@ -85,6 +85,7 @@ class Evidence:
         launch: The last launch there, a row of `launch_capacity_as_of`; None where none was seen.
         platform: What the application would give, by its own reckoning; None without a launch.
         real: What Kueue and the nodes would; None without a launch.
+        is_queue_admitting: Whether the launch's queue admits; None where no such queue was seen.
         bundle: What an instance asks for, fitted from those admitted; None where none was.
         modelled: The same, as the application has it.
         sessions: Sessions of the model, each with its `outcome` and its `concurrency`.
@@ -98,6 +99,7 @@ class Evidence:
     launch: Row | None
     platform: Envelope | None
     real: Envelope | None
+    is_queue_admitting: bool | None
     bundle: Bundle | None
     modelled: Mapping[str, Any]
     sessions: "pd.DataFrame"
@@ -159,12 +161,19 @@ def gather(warehouse: Asked, question: Question) -> Evidence:
                 "benchmark_instance_requests_in_window", **there, cluster=cluster, cluster_queue=queue
             ).dicts()
         )
-    platform, real = _envelopes(warehouse, question, launch, fitted)
+    there_now = {**now, "cluster": cluster}
+    quotas = warehouse.run("queue_quotas_as_of", **there_now).dicts()
+    cohorts = inputs.cohorts_of(quotas, warehouse.run("cohort_quotas_as_of", **there_now).dicts())
+    admitting = next((each.admits for each in inputs.queues_of(quotas) if each.name == queue), None)
+    variables = warehouse.run("deployment_variables_as_of", **there_now, deployment=DEPLOYMENT).dicts()
+    readings = dict(Configuration.of(variables).readings(question.model)) if variables else {}
+    readings |= _asked_for(question) | (_exact_ready(warehouse, question, launch) if launch else {})
     return Evidence(
         question=question,
         launch=launch,
-        platform=platform,
-        real=real,
+        platform=_platform(launch, readings) if launch else None,
+        real=_real(launch, readings, cohorts, fitted, is_admitting=admitting) if launch else None,
+        is_queue_admitting=admitting,
         bundle=fitted,
         modelled=inputs.modelled_request(launch) if launch else {},
         sessions=_placed(everything[everything["model"].eq(question.model)]),
@@ -201,30 +210,30 @@ def _placed(sessions: "pd.DataFrame") -> "pd.DataFrame":
     ).reset_index(drop=True)
 
 
-def _envelopes(
-    warehouse: Asked, question: Question, launch: Row | None, fitted: Bundle | None
-) -> tuple[Envelope | None, Envelope | None]:
-    if launch is None:
-        return None, None
-    there = {"as_of": question.window.until, "cluster": question.cluster}
-    quotas = warehouse.run("queue_quotas_as_of", **there).dicts()
-    cohorts = inputs.cohorts_of(quotas, warehouse.run("cohort_quotas_as_of", **there).dicts())
-    variables = warehouse.run("deployment_variables_as_of", **there, deployment=DEPLOYMENT).dicts()
-    configured = Configuration.of(variables).readings(question.model) if variables else {}
+def _asked_for(question: Question) -> dict[str, Reading]:
     asked = {"requested": Reading(question.concurrency, "the question", "assumed")}
     if question.instance_count is not None:
         asked["selected"] = Reading(question.instance_count, "the question", "assumed")
-    asked |= _exact_ready(warehouse, question, launch)
-    mode = inputs.mode(launch)
-    pressure = inputs.pressure(launch)
-    platform = _without_selection(inputs.platform_readings(launch)) | configured | asked
-    real = _without_selection(inputs.real_readings(launch, cohorts, fitted)) | configured | asked
-    if any(each.name == launch["cluster_queue"] and each.admits for each in inputs.queues_of(quotas)):
-        real = _with_own_quota(real)
-    return (
-        evaluate(platform_layers(platform, mode), pressure),
-        evaluate(real_layers(real, mode), Pressure()),
-    )
+    return asked
+
+
+def _platform(launch: Row, readings: Mapping[str, Reading]) -> Envelope:
+    found = _without_selection(inputs.platform_readings(launch)) | dict(readings)
+    return evaluate(platform_layers(found, inputs.mode(launch)), inputs.pressure(launch))
+
+
+def _real(
+    launch: Row,
+    readings: Mapping[str, Reading],
+    cohorts: Cohorts,
+    fitted: Bundle | None,
+    *,
+    is_admitting: bool | None,
+) -> Envelope:
+    found = _without_selection(inputs.real_readings(launch, cohorts, fitted)) | dict(readings)
+    if is_admitting:
+        found = _with_own_quota(found)
+    return evaluate(real_layers(found, inputs.mode(launch)))
 
 
 def _without_selection(readings: Mapping[str, Reading]) -> dict[str, Reading]:

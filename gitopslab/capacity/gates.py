@@ -172,10 +172,12 @@ def _launch_stability(evidence: Evidence) -> Answer:
 
 
 def _queue_active(evidence: Evidence) -> Answer:
-    active = (evidence.launch or {}).get("is_cluster_queue_active")
+    active = evidence.is_queue_admitting
     if active is None:
-        return Status.UNKNOWN, "no launch looked at the queue", None
-    queue = (evidence.launch or {}).get("cluster_queue")
+        active = (evidence.launch or {}).get("is_cluster_queue_active")
+    if active is None:
+        return Status.UNKNOWN, "neither a ClusterQueue nor a launch tells", None
+    queue = evidence.queue or "the queue"
     return (Status.PASS, f"{queue} admits", None) if active else (Status.FAIL, f"{queue} is stopped", None)
 
 
