@@ -9,6 +9,7 @@ from gitopslab.capacity import gates
 from gitopslab.capacity.concurrency import Envelope, evaluate
 from gitopslab.capacity.decision import Action, Decision, Guard, Limit, decide
 from gitopslab.capacity.evidence import Evidence, Question, gather
+from gitopslab.capacity.expectation import expect
 from gitopslab.capacity.gates import Status
 from gitopslab.capacity.layers import Reading, real_layers
 from gitopslab.capacity.plan import Plan, carried, plan
@@ -81,7 +82,7 @@ EMPTY = (
 NO_WAITS = pd.DataFrame(
     columns=[
         *("cluster", "cluster_queue", "uid", "attempt_number", "queued_at", "priority", "ahead_count"),
-        *("wait_seconds", "open_seconds", "is_waiting"),
+        *("wait_seconds", "open_seconds", "is_waiting", "benchmark_run_id", "instance"),
     ]
 ).astype({"queued_at": "datetime64[us, UTC]"})
 NO_PREEMPTIONS = pd.DataFrame(columns=["cluster_queue", "preemptor_cluster_queue"])
@@ -265,6 +266,33 @@ def test_a_plan_says_eleven_things_and_all_of_it_is_json():
     ]
     assert all(point.says for point in points(found))
     assert plain(findings_of(found))["decision"]["action"] == found.decision.action.value
+
+
+def test_waits_are_those_of_jobs_that_had_as_many_sessions_around_them():
+    known = sessions(40).assign(concurrency=[40.0] * 30 + [10.0] * 10)
+    waits = pd.DataFrame(
+        {
+            "benchmark_run_id": known["run"],
+            "instance": known["instance"],
+            "queued_at": known["started_at"],
+            "wait_seconds": [10.0] * 30 + [500.0] * 10,
+            "open_seconds": None,
+        }
+    )
+
+    assert expect(45, waits, known, None, ()).wait_seconds == {0.5: 10, 0.9: 10, 0.99: 10}
+    assert expect(10, waits, known, None, ()).wait_seconds == {}
+
+
+def test_only_what_came_after_a_lasting_change_of_speed_counts():
+    quick, slow = sessions(200, 600, runs=10), sessions(200, 1200, runs=10)
+    earlier = {column: quick[column] - timedelta(days=12) for column in ("started_at", "ended_at")}
+    quick = quick.assign(**earlier, run=[f"quick-{run}" for run in quick["run"]])
+    found = plan(evidence(4, sessions=pd.concat([quick, slow], ignore_index=True)))
+
+    assert len(found.changes) == 1
+    assert len(found.sessions) == 200
+    assert found.sessions["started_at"].min() == slow["started_at"].min()
 
 
 def test_what_is_predicted_is_logged_once_a_concurrency():

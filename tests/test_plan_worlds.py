@@ -1,18 +1,22 @@
 """Plans of simulated platforms, from their objects and database through the whole chain, beside the truth."""
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from math import log
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from gitopslab import cli, settings
 from gitopslab.capacity.decision import Action
 from gitopslab.capacity.evidence import Question, gather
 from gitopslab.capacity.gates import Status
 from gitopslab.capacity.plan import Plan, plan
+from gitopslab.errors import UsageError
 from gitopslab.warehouse import Warehouse
 from gitopslab.world.capacity.models import MODELS, Contention
 
@@ -113,6 +117,25 @@ def test_no_run_has_more_than_the_161_instances_with_an_exact_image(scenario):
     assert layers(found)["exact_ready"] == 161
     assert found.decision.supported is not None
     assert found.decision.supported <= 161
+
+
+def test_the_command_says_by_its_exit_code_whether_it_is_supported(tmp_path, monkeypatch):
+    built(tmp_path, "--scenario", "historic-25-of-25", "--weeks", "1")
+    monkeypatch.chdir(tmp_path)
+
+    def asked(*arguments: str) -> Any:
+        return CliRunner().invoke(cli.app, ["plan", "--since", "14d", *arguments])
+
+    held = asked("--concurrency", "25", "--current", "25", "--log", "--json")
+    assert held.exit_code == 0
+    assert json.loads(held.output)["decision"]["action"] == "hold"
+    assert asked("--concurrency", "50").exit_code == 1
+    assert isinstance(asked("--concurrency", "25", "--model", "nobody").exception, UsageError)
+    cli.app(["build"], standalone_mode=False)
+    logged = Warehouse(tmp_path / settings.load().warehouse.path).run(
+        "prediction_outcomes_as_of", as_of=datetime(2030, 1, 1, tzinfo=UTC), cluster="dev", model=""
+    )
+    assert [row["concurrency"] for row in logged.dicts()] == [25]
 
 
 def knee(contention: Contention) -> float:

@@ -71,15 +71,34 @@ def _nearest(levels: Sequence[QualityLevel], concurrency: int) -> QualityLevel |
 
 
 def _waits_at(concurrency: int, waits: "pd.DataFrame", sessions: "pd.DataFrame") -> dict[float, float]:
-    """Return quantiles of waits of jobs that queued while so many, give or take a fifth, were in flight."""
+    """Return quantiles of waits of jobs that had so many sessions around them, give or take a fifth.
+
+    Around a job is what was in flight on average while its session was: a run queues all of its jobs at once,
+    before any is in flight. For a job that never began it is what was in flight when its wait was last seen.
+    """
     if waits.empty or sessions.empty:
         return {}
-    flight = in_flight(epoch_seconds(sessions["started_at"]), epoch_seconds(sessions["ended_at"]))
-    place = flight.place(epoch_seconds(waits["queued_at"]))
-    around = np.where(place >= 0, flight.count[place], 0)
-    is_near = (around >= 0.8 * concurrency) & (around <= 1.2 * concurrency)
-    near = waits[is_near]
-    seconds = near["wait_seconds"].astype(float).fillna(near["open_seconds"].astype(float)).dropna()
-    if len(seconds) < _FEWEST:
+    seconds = waits["wait_seconds"].astype(float).fillna(waits["open_seconds"].astype(float)).clip(lower=0)
+    around = _session_concurrency(waits, sessions).fillna(_in_flight_after(waits, seconds, sessions))
+    near = seconds[around.between(0.8 * concurrency, 1.2 * concurrency)].dropna()
+    if len(near) < _FEWEST:
         return {}
-    return {q: float(np.quantile(seconds.clip(lower=0), q)) for q in (0.5, 0.9, 0.99)}
+    return {q: float(np.quantile(near, q)) for q in (0.5, 0.9, 0.99)}
+
+
+def _session_concurrency(waits: "pd.DataFrame", sessions: "pd.DataFrame") -> "pd.Series":
+    """Return the concurrency of each job's session; labels hold a run's id without `_`, `-` at its ends."""
+    import pandas as pd
+
+    keys = ["run", "instance"]
+    known = sessions.assign(run=sessions["run"].str.strip("_-")).groupby(keys)["concurrency"].mean()
+    asked = waits.assign(run=waits["benchmark_run_id"].str.strip("_-")).set_index(keys).index
+    return pd.Series(known.reindex(asked).to_numpy(), index=waits.index)
+
+
+def _in_flight_after(waits: "pd.DataFrame", seconds: "pd.Series", sessions: "pd.DataFrame") -> "pd.Series":
+    import pandas as pd
+
+    flight = in_flight(epoch_seconds(sessions["started_at"]), epoch_seconds(sessions["ended_at"]))
+    place = flight.place(epoch_seconds(waits["queued_at"]) + seconds.fillna(0.0).to_numpy())
+    return pd.Series(np.where(place >= 0, flight.count[place], 0).astype(float), index=waits.index)

@@ -71,12 +71,12 @@ def _waits(plan: Plan) -> Answer:
 def _waited(prediction: Prediction) -> str:
     if not prediction.wait_seconds:
         return (
-            f"Too few jobs queued while about {prediction.concurrency:,} were in flight to say how long they"
-            " wait; `gitopslab whatif` replays it."
+            f"Too few jobs had about {prediction.concurrency:,} sessions around them to say how long"
+            " they wait; `gitopslab whatif` replays it."
         )
     half, most, nearly_all = (human(seconds) for seconds in prediction.wait_seconds.values())
     return (
-        f"While about {prediction.concurrency:,} were in flight, half waited at most {half} for quota,"
+        f"With about {prediction.concurrency:,} sessions around them, half waited at most {half} for quota,"
         f" nine in ten {most}, 99 in 100 {nearly_all}."
     )
 
