@@ -36,9 +36,11 @@ demo: install ## Simulate a platform, land it, build, report, and say where to l
 	cd $(DEMO) && $(abspath $(BIN))/gitopslab build
 	cd $(DEMO) && $(abspath $(BIN))/gitopslab report lead_time -p environment=dev -p as_of=2026-04-27
 	cd $(DEMO) && $(abspath $(BIN))/gitopslab report lead_time -p since=8w -p as_of=2026-04-27
+	cd $(DEMO) && $(abspath $(BIN))/gitopslab report concurrency_envelope -p cluster=dev -p concurrency=50 -p since=8w -p as_of=2026-04-27
+	cd $(DEMO) && $(abspath $(BIN))/gitopslab report coverage -p since=8w -p as_of=2026-04-27
 	cd $(DEMO) && $(abspath $(BIN))/gitopslab world score truth
 	@echo
-	@echo "Open the pages named above in a browser, or $(DEMO)/reports/index.html for both."
+	@echo "Open the pages named above in a browser, or $(DEMO)/reports/index.html for all."
 	@echo "Ask on:  cd $(DEMO) && $(abspath $(BIN))/gitopslab sql 'FROM syncs LIMIT 5'"
 
 .PHONY: test
