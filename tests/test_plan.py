@@ -306,13 +306,22 @@ def test_what_is_predicted_is_logged_once_a_concurrency():
 
 def test_a_prediction_that_is_over_says_what_came_of_it():
     judged = Judged(
-        50, WINDOW.since, NOW, Interval(214, 207, 227), Interval(0.43, 0.31, 0.56), 0.5, 175.0, 0.4
+        50,
+        WINDOW.since,
+        NOW,
+        Interval(214, 207, 227),
+        Interval(0.43, 0.31, 0.56),
+        0.5,
+        175.0,
+        0.4,
+        False,
+        True,
     )
     assert str(judged) == (
         "For 50 at once, of 2026-05-01: 175 an hour where 214 was predicted, below its interval; 40% resolved"
         " where 43% was predicted, inside its interval (0.5 h)."
     )
-    untried = Judged(50, WINDOW.since, NOW, Interval(214, 207, 227), None, None, None, None)
+    untried = Judged(50, WINDOW.since, NOW, Interval(214, 207, 227), None, None, None, None, None, None)
     assert str(untried) == "For 50 at once, of 2026-05-01: nobody ran so many until 2026-05-29."
 
 

@@ -26,6 +26,8 @@ class Judged:
         actual_hours: For how long about so many were in flight; None where nobody tried.
         actual_throughput: What came of it.
         actual_resolved: What came of it.
+        is_throughput_inside: Whether it lies in the interval, give or take chance; None where not known.
+        is_resolved_inside: The same of the share.
     """
 
     concurrency: int
@@ -36,6 +38,8 @@ class Judged:
     actual_hours: float | None
     actual_throughput: float | None
     actual_resolved: float | None
+    is_throughput_inside: bool | None
+    is_resolved_inside: bool | None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Judged":
@@ -49,6 +53,8 @@ class Judged:
             row["actual_hours"],
             row["actual_throughput"],
             row["actual_resolved_ratio"],
+            row["is_throughput_inside"],
+            row["is_resolved_ratio_inside"],
         )
 
     def __str__(self) -> str:
@@ -56,13 +62,13 @@ class Judged:
         if self.actual_hours is None:
             return f"{said}: nobody ran so many until {self.until:%Y-%m-%d}."
         parts = (
-            ("an hour", self.throughput, self.actual_throughput, "{:.3g}"),
-            ("resolved", self.resolved, self.actual_resolved, "{:.0%}"),
+            ("an hour", self.throughput, self.actual_throughput, "{:.3g}", self.is_throughput_inside),
+            ("resolved", self.resolved, self.actual_resolved, "{:.0%}", self.is_resolved_inside),
         )
         judged = [
             f"{form.format(actual)} {what} where {form.format(interval.estimate)} was predicted,"
-            f" {_place(interval, actual)}"
-            for what, interval, actual, form in parts
+            f" {_place(interval, actual, is_inside=is_inside)}"
+            for what, interval, actual, form, is_inside in parts
             if interval is not None and actual is not None
         ]
         found = "; ".join(judged) or "nothing that was predicted can be judged"
@@ -118,9 +124,9 @@ def _interval(row: Mapping[str, Any], name: str) -> Interval | None:
     return Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
-def _place(interval: Interval, actual: float) -> str:
-    if interval.low is not None and actual < interval.low:
-        return "below its interval"
-    if interval.high is not None and actual > interval.high:
-        return "above its interval"
-    return "inside its interval"
+def _place(interval: Interval, actual: float, *, is_inside: bool | None) -> str:
+    if is_inside:
+        return "inside its interval"
+    if is_inside is None:
+        return "without an interval"
+    return "below its interval" if actual < interval.estimate else "above its interval"

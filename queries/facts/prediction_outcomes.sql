@@ -7,7 +7,8 @@
 -- What happened is looked at where about as many sessions of the model were in flight as were predicted for, within
 -- a tenth: `actual_hours` is for how long, `actual_throughput` the sessions completed then by those hours. The
 -- resolved share is of answered instances whose last session began in such a time. Where nobody tried, all of it
--- is NULL. `is_..._inside` is whether it lies in the interval predicted; NULL where one of them is not known.
+-- is NULL. `is_..._inside` is whether it lies in the interval predicted, give or take what chance makes of so few
+-- (90 %: 1.645 standard errors of a count, and of a share); NULL where one of them is not known.
 
 WITH prediction_span AS (
     SELECT DISTINCT cluster, model, concurrency, predicted_at, until FROM prediction
@@ -98,7 +99,12 @@ outcome AS (
         CAST(tried.completed_count AS BIGINT) AS actual_completed_count,
         tried.completed_count / nullif(tried.hours, 0) AS actual_throughput,
         answered.answered_count AS actual_answered_count,
-        answered.resolved_count / nullif(answered.answered_count, 0) AS actual_resolved_ratio
+        answered.resolved_count / nullif(answered.answered_count, 0) AS actual_resolved_ratio,
+        1.645 * sqrt(tried.completed_count) / nullif(tried.hours, 0) AS throughput_chance,
+        1.645 * sqrt(
+            CAST(answered.resolved_count AS DOUBLE) * (answered.answered_count - answered.resolved_count)
+            / nullif(answered.answered_count, 0)
+        ) / nullif(answered.answered_count, 0) AS resolved_ratio_chance
     FROM prediction
     LEFT JOIN tried
         ON prediction.cluster = tried.cluster
@@ -137,7 +143,8 @@ SELECT
     actual_throughput,
     actual_answered_count,
     actual_resolved_ratio,
-    actual_throughput >= throughput_low AND actual_throughput <= throughput_high AS is_throughput_inside,
-    actual_resolved_ratio >= resolved_ratio_low AND actual_resolved_ratio <= resolved_ratio_high
-        AS is_resolved_ratio_inside
+    actual_throughput + throughput_chance >= throughput_low
+    AND actual_throughput - throughput_chance <= throughput_high AS is_throughput_inside,
+    actual_resolved_ratio + resolved_ratio_chance >= resolved_ratio_low
+    AND actual_resolved_ratio - resolved_ratio_chance <= resolved_ratio_high AS is_resolved_ratio_inside
 FROM outcome
