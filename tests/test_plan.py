@@ -237,6 +237,18 @@ def test_a_plan_without_enough_sessions_withholds_a_raise_and_says_what_it_takes
     assert "20 instances of 5 runs; it takes 100 of 5" in str(found)
 
 
+def test_where_nothing_was_ever_seen_nothing_is_recommended():
+    nothing = {"launch": None, "platform": None, "real": None}
+    found = plan(evidence(5, **nothing))
+
+    assert found.decision.action is Action.WITHHELD
+    assert found.decision.reasons[:2] == (
+        "Sessions of m: nothing is known of them.",
+        "No launch is known there, so neither queue nor limits are.",
+    )
+    assert [point.name for point in points(found) if point.is_known] == []
+
+
 def test_old_sessions_withhold_the_recommendation():
     old = sessions(20).assign(
         started_at=lambda each: each["started_at"] - timedelta(days=60),

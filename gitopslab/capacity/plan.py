@@ -297,7 +297,9 @@ def _guard(found: Quality) -> Guard:
 
 
 def _costs(sessions: "pd.DataFrame", found: Quality, bootstrap: Bootstrap) -> Costs:
-    ended = sessions[sessions["ended_at"].notna() & sessions["is_last"].astype(bool)]
+    ended = sessions[sessions["concurrency"].notna() & sessions["is_last"].astype(bool)]
+    if ended.empty:
+        return Costs((), ())
     rows = ended.assign(
         hours=(ended["ended_at"] - ended["started_at"]).dt.total_seconds() / 3600,
         cost=ended["cost_usd"].astype(float),
