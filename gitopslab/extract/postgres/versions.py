@@ -85,13 +85,13 @@ def land(
     floor = _floor(landing, live, reading) if table.changed_by else None
     written_since = _written_since(live, floor)
     extent = _extent(snapshot, live, written_since)
-    with database.memory() as known:
-        latest_at = learn(known, landing, live, floor)
-        if latest_at is None:
-            wanted, gone = iter([written_since]), NO_KEYS
-        else:
+    latest_at: datetime | None = None
+    wanted, gone = iter([written_since]), NO_KEYS
+    if landing.lake.files(table.dataset, landing.origin.cluster):
+        with database.memory() as known:
+            latest_at = learn(known, landing, live, floor)
             changed, gone = _compare(known, snapshot, live, written_since)
-            wanted = _conditions(live, changed)
+        wanted = _conditions(live, changed)
     at = max(snapshot.taken_at, latest_at + TICK) if latest_at else snapshot.taken_at
     columns = live.versions(with_odd_times=extent.has_odd_times)
     landed_count = 0
