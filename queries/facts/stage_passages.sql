@@ -8,7 +8,8 @@
 -- source repository's branch, for `config` on the config repository's.
 -- Builds, promotions, syncs and health are steps only where the service got further than it ever was: a change passes
 -- with the first that holds it. Pins and hydrations ask for something, and what is asked for may be taken back
--- before it is there, and asked for again: `is_again` steps hold changes that an earlier one held.
+-- before it is there, and asked for again: `is_again` steps hold changes that an earlier one held. A release of a
+-- commit that is not landed holds none that is known, so what comes after it is asked for again too.
 -- `sync` and `healthy` are of one Application each (`cluster_uid`, `uid`); elsewhere both are empty. Builds are
 -- of no environment, and config commits are hydrated and promoted for all services of one: empty again.
 -- `began_at` is the start of a build or sync. `earliest_at` is there where the time is known only to lie between it
@@ -145,10 +146,10 @@ placed AS (
         coalesce(max(source_position) OVER (earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS after_position,
         coalesce(lag(source_position) OVER earlier, 0) AS last_position
     FROM event
-    WHERE source_position IS NOT NULL AND happened_at IS NOT NULL
+    WHERE happened_at IS NOT NULL
     WINDOW earlier AS (
         PARTITION BY environment, service, cluster_uid, uid, stage, kind
-        ORDER BY happened_at, source_position, evidence
+        ORDER BY happened_at, coalesce(source_position, 0), evidence
     )
 )
 
