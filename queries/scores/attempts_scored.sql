@@ -53,7 +53,7 @@ SELECT
     ) AS subject_key,
     true_stages.uid IS NOT NULL AS is_true,
     found_stages.uid IS NOT NULL
-        AND (true_stages.reason IS NULL OR true_stages.reason = found_stages.reason) AS is_found,
+        AND (true_stages.reason IS NULL OR coalesce(true_stages.reason = found_stages.reason, false)) AS is_found,
     epoch(found_stages.happened_at) - epoch(true_stages.happened_at) AS error_seconds
 FROM (SELECT * FROM true_stages WHERE happened_at IS NOT NULL) AS true_stages
 FULL OUTER JOIN (SELECT * FROM found_stages WHERE happened_at IS NOT NULL AND stay IS NOT NULL) AS found_stages
