@@ -5,7 +5,7 @@ A new shape is one more entry in ENVELOPES.
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -176,7 +176,7 @@ def read_header(text: bytes, max_bytes: int) -> Header:
         raise UnreadableError("too_deep", "it is nested deeper than can be decoded") from error
 
 
-def read_headers(texts: list[bytes]) -> list[Header] | None:
+def read_headers(texts: Iterable[bytes | msgspec.Raw]) -> list[Header] | None:
     """Return the headers of `texts`, or None if one of them must be looked at more closely."""
     try:
         return list(map(_HEADER.decode, texts))

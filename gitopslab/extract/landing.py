@@ -14,6 +14,7 @@ from threading import Lock, local
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +29,10 @@ from gitopslab.settings import ENVIRONMENT_NAMES
 _BATCH_BYTES = 48 << 20
 _BATCH_ROWS = 65_536
 _WRITERS = 2
+
+
+Body = bytes | msgspec.Raw
+"""One object's JSON, in memory of its own or as part of a larger text."""
 
 
 class Batch(NamedTuple):
@@ -47,7 +52,7 @@ class Batch(NamedTuple):
     event_types: Sequence[str | None]
     observed_at: Sequence[datetime]
     source_lines: Sequence[int | None]
-    bodies: Sequence[bytes]
+    bodies: Sequence[Body]
 
 
 class _Addition(NamedTuple):
@@ -246,7 +251,7 @@ class _Texts(local):
     def __init__(self) -> None:
         self._memory = BytesIO()
 
-    def array(self, bodies: Sequence[bytes]) -> pa.StringArray:
+    def array(self, bodies: Sequence[Body]) -> pa.StringArray:
         """Return bodies as Arrow text, by one copy; whoever read them has checked that they are UTF-8."""
         ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
         offsets = np.concatenate(([0], ends)).astype(np.int32)

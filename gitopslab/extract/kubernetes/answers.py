@@ -1,5 +1,6 @@
 """Answers of an API server taken apart: pages of lists, and lines of watches, down to the objects in them."""
 
+from collections.abc import Sequence
 from itertools import compress
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import msgspec
 from gitopslab import redaction
 from gitopslab.errors import UnreachableError
 from gitopslab.extract import envelopes
+from gitopslab.extract.landing import Body
 from gitopslab.extract.pages import Header, Item, KindName, Limits, Reading, Reject
 
 _LIMITS = Limits()
@@ -17,8 +19,8 @@ _INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 class Objects(NamedTuple):
     """Objects that were read together, what of them could not be read, and how many were Secrets."""
 
-    headers: list[Header]
-    bodies: list[bytes]
+    headers: Sequence[Header]
+    bodies: Sequence[Body]
     rejects: list[Reject]
     secret_count: int = 0
 
@@ -27,13 +29,15 @@ class ListPage(NamedTuple):
     """A page of a list, with its items as they came.
 
     Attributes:
-        texts: One item each.
+        texts: One item each; they lie in the answer, and keep it in memory.
+        is_utf8: Whether the answer is; the decoder looks only at the strings that it decodes.
         kind: apiVersion and kind of items that do not say so themselves.
         resource_version: Version of the whole list.
         continue_token: How to ask for the next page; empty on the last.
     """
 
     texts: list[msgspec.Raw]
+    is_utf8: bool
     kind: KindName
     resource_version: str
     continue_token: str
@@ -110,18 +114,20 @@ def read_page(text: bytes, source: str, kind: str) -> ListPage:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreachableError(f"{source}: the answer is not a list") from error
     of_items = envelopes.kind_of_items(page.api_version, page.kind) or (page.api_version, kind)
-    return ListPage(page.items or [], of_items, page.metadata.resource_version, page.metadata.continue_)
+    position = page.metadata.resource_version, page.metadata.continue_
+    return ListPage(page.items or [], envelopes.is_utf8(text), of_items, *position)
 
 
-def read_objects(texts: list[bytes], source: str, kind: KindName) -> Objects:
+def read_objects(texts: Sequence[Body], source: str, kind: KindName, *, are_utf8: bool) -> Objects:
     """Return the objects that `texts` are, one each; Secrets are counted and left out.
 
     Args:
         texts: JSON.
         source: Path they were asked for by; rejects name it.
         kind: apiVersion and kind of those that do not say so themselves.
+        are_utf8: Whether all of them are known to be.
     """
-    headers = envelopes.read_headers(texts)
+    headers = envelopes.read_headers(texts) if are_utf8 else None
     if headers is None or not _are_plain(texts, headers):
         return _without_secrets(_read_one_by_one(texts, source, kind))
     return _without_secrets(Objects(headers, texts, []))
@@ -154,17 +160,17 @@ def read_status_code(text: bytes) -> int:
         return 0
 
 
-def _are_plain(texts: list[bytes], headers: list[Header]) -> bool:
-    return envelopes.can_land(texts, _LIMITS.max_document_bytes) and all(map(_is_whole, headers))
+def _are_plain(texts: Sequence[Body], headers: Sequence[Header]) -> bool:
+    return max(map(len, texts), default=0) <= _LIMITS.max_document_bytes and all(map(_is_whole, headers))
 
 
 def _is_whole(header: Header) -> bool:
     return bool(header.is_complete and header.metadata.uid and header.metadata.resource_version)
 
 
-def _read_one_by_one(texts: list[bytes], source: str, kind: KindName) -> Objects:
+def _read_one_by_one(texts: Sequence[Body], source: str, kind: KindName) -> Objects:
     reading = Reading(source, _LIMITS)
-    found = [_read_one(text, reading, kind) for text in texts]
+    found = [_read_one(bytes(text), reading, kind) for text in texts]
     items = [each for each in found if isinstance(each, Item)]
     rejects = [each for each in found if isinstance(each, Reject)]
     return Objects([item.header for item in items], [item.body for item in items], rejects)

@@ -8,7 +8,7 @@ import msgspec
 from gitopslab.extract.kubernetes.answers import Objects
 from gitopslab.extract.kubernetes.feed import Feed
 from gitopslab.extract.kubernetes.memory import Memory, Present
-from gitopslab.extract.landing import Batch
+from gitopslab.extract.landing import Batch, Body
 from gitopslab.extract.pages import Header, ObjectMeta, Reject
 from gitopslab.extract.run import Refusal
 from gitopslab.resources import Resource, split_api_version
@@ -84,7 +84,8 @@ class Intake:
             identity = ObjectMeta(there.name, there.namespace, uid, resource_version)
             body = bodies[uid].encode() if uid in bodies else self._stub(uid, there)
             header = msgspec.structs.replace(msgspec.json.decode(body, type=Header), metadata=identity)
-            self.memory.heard(uid, there._replace(resource_version=resource_version), is_deleted=True)
+            gone_now = msgspec.structs.replace(there, resource_version=resource_version)
+            self.memory.heard(uid, gone_now, is_deleted=True)
             deletions.append((header, "DELETED", body))
         self._land(deletions, at, how="list", is_inferred=True)
 
@@ -100,7 +101,7 @@ class Intake:
         known = {"apiVersion": "/".join(group_version), "kind": self.resource.kind, "metadata": metadata}
         return msgspec.json.encode(known)
 
-    def _is_new(self, header: Header, event_type: str | None, _: bytes) -> bool:
+    def _is_new(self, header: Header, event_type: str | None, _: Body) -> bool:
         metadata = header.metadata
         if self.memory.knows(metadata.uid, metadata.resource_version):
             return False
@@ -113,7 +114,7 @@ class Intake:
 
     def _land(
         self,
-        new: Sequence[tuple[Header, str | None, bytes]],
+        new: Sequence[tuple[Header, str | None, Body]],
         at: datetime,
         *,
         how: str,

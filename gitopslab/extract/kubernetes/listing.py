@@ -84,7 +84,8 @@ class _List:
         return listing
 
     def _take(self, page: answers.ListPage, listing: Listing) -> None:
-        objects = answers.read_objects(list(map(bytes, page.texts)), self.intake.source, page.kind)
+        source, kind = self.intake.source, page.kind
+        objects = answers.read_objects(page.texts, source, kind, are_utf8=page.is_utf8)
         self.intake.take(objects, self.around.clock(), how="list")
         listing.uids.update(header.metadata.uid for header in objects.headers)
         self.progress(len(objects.headers))

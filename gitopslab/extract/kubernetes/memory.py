@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
 from gitopslab import database
 from gitopslab.datasets import CHECKPOINTS, OBJECT_VERSIONS
 from gitopslab.errors import LakeError
@@ -21,7 +23,7 @@ ResourceKey = tuple[str, str]
 """API group and plural name."""
 
 
-class Present(NamedTuple):
+class Present(msgspec.Struct, frozen=True, gc=False):
     """An object that is there, by what of it is needed to say that it is gone."""
 
     resource_version: str

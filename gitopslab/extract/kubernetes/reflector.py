@@ -18,7 +18,7 @@ from gitopslab.errors import (
     SourceError,
     UnreachableError,
 )
-from gitopslab.extract.envelopes import EVENT_TYPES
+from gitopslab.extract.envelopes import EVENT_TYPES, is_utf8
 from gitopslab.extract.kubernetes import answers
 from gitopslab.extract.kubernetes.backoff import Backoff
 from gitopslab.extract.kubernetes.feed import FeedClosedError
@@ -215,7 +215,9 @@ class Reflector:
         self._reach()
 
     def _read_object(self, event: answers.Event, now: datetime, initial: Listing | None) -> None:
-        objects = answers.read_objects([event.text], self.intake.source, self._kind)
+        objects = answers.read_objects(
+            [event.text], self.intake.source, self._kind, are_utf8=is_utf8(event.text)
+        )
         if initial is not None:
             initial.uids.update(header.metadata.uid for header in objects.headers)
             self.intake.take(objects, now, how="list")
