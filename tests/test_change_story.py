@@ -93,3 +93,11 @@ def test_a_stage_of_which_only_some_applications_have_steps_does_not_count():
     assert story.unknown == (
         "Its steps of sync do not count: Applications of the service are missing, or it was taken back.",
     )
+
+
+def test_an_environment_that_nobody_looked_at_since_is_said_with_the_time_of_the_last_look():
+    [story] = stories([change(**{"class": "unobserved"}, environment_observed_until=after(-90))], [])
+
+    assert str(story) == (
+        "api in dev: unobserved, dev was last looked at on 2026-05-01 10:30:00, before the change came in."
+    )

@@ -74,6 +74,9 @@ class Story:
         said = [f"{self.title}: {change['class']}"]
         if change["lead_seconds"] is not None:
             said.append(f"{human(change['lead_seconds'])} from commit to healthy")
+        elif change["class"] == "unobserved":
+            seen = _time(change["environment_observed_until"])
+            said.append(f"{change['environment']} was last looked at on {seen}, before the change came in")
         elif change["class_reason"]:
             said.append(change["class_reason"])
         if change["open_seconds"] is not None:

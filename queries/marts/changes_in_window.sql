@@ -18,7 +18,8 @@
 -- it: each ends when its stage was passed, and starts when the one before ended; a stage the lane has not, or that
 -- was passed before the one before it (by other clocks), is 0; the time of a stage nobody saw is in the next one.
 -- `review_seconds` (`authored_at` to `committed_at`) comes before. `open_seconds` is how long an open change has
--- waited. `live_at` is `healthy_at`: pods that are healthy are what takes requests.
+-- waited. `live_at` is `healthy_at`: pods that are healthy are what takes requests. `environment_observed_until` is until
+-- when the environment's Applications were looked at, also after $as_of.
 
 WITH known AS (
     SELECT
@@ -194,5 +195,6 @@ SELECT
     CASE WHEN is_timed THEN epoch(least(after_sync_at, healthy_at)) - epoch(least(after_sync_wait_at, healthy_at)) END
         AS sync_seconds,
     CASE WHEN is_timed THEN epoch(healthy_at) - epoch(least(after_sync_at, healthy_at)) END AS health_seconds,
-    CASE WHEN class = 'in_flight' THEN epoch($as_of) - epoch(committed_at) END AS open_seconds
+    CASE WHEN class = 'in_flight' THEN epoch($as_of) - epoch(committed_at) END AS open_seconds,
+    environment_observed_until
 FROM ordered
