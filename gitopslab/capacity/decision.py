@@ -24,15 +24,22 @@ class Limit:
         value: Sessions at once.
         why: What that rests on, a sentence without a full stop.
         is_shown: Whether more is known to do harm or not to be had, and not merely not known to be safe.
+        beyond: What more than that meets, a clause; empty: only that the limit ends there.
     """
 
     name: str
     value: int
     why: str
     is_shown: bool = False
+    beyond: str = ""
+
+    @property
+    def clause(self) -> str:
+        """Why no more, in a clause."""
+        return self.beyond or f"no more than {self.value:,} go by {self.name}"
 
     def __str__(self) -> str:
-        return f"{self.name[:1].upper()}{self.name[1:]} allows {self.value:,}: {self.why}"
+        return f"At most {self.value:,} by {self.name}: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,8 @@ class Decision:
         step: How much more is tried at once at most.
         supported: What every limit allows; None where no limit is known.
         binding: The limit that allows the least.
+        against: The limit that speaks against what was asked for, or what runs: one that is shown before
+            others; None where none does.
         is_supported: Whether what was asked for is, in as many steps as it takes.
         reasons: Why, a sentence each.
         guard: What ends the step.
@@ -72,29 +81,52 @@ class Decision:
     step: int
     supported: int | None
     binding: Limit | None
+    against: Limit | None
     is_supported: bool
     reasons: tuple[str, ...]
     guard: Guard
 
     def __str__(self) -> str:
-        what = {
-            Action.RAISE: f"Raise from {self.current:,} to {self.to:,} at once",
-            Action.HOLD: f"Hold at {self.to:,} at once",
-            Action.LOWER: f"Lower from {self.current:,} to {self.to:,} at once",
-            Action.WITHHELD: "No recommendation is given",
-        }[self.action]
-        if self.action is Action.WITHHELD:
-            return f"{what} for {self.asked:,} at once: {_first(self.reasons)}"
-        if self.to == self.asked and self.is_supported:
-            return f"{what}: that is what was asked for, and nothing known speaks against it."
-        if self.is_supported:
-            return f"{what}: {self.asked:,} is supported, {self.step:,} more at a time."
-        return f"{what}: {self.asked:,} is not supported{self._because()}."
+        return f"{self._order()}. {self._answer()}"
 
-    def _because(self) -> str:
-        if self.binding is not None and self.binding.value < self.asked:
-            return f", as {self.binding.name} allows {self.binding.value:,}"
-        return f": {self.reasons[0].rstrip('.')}" if self.reasons else ""
+    def _order(self) -> str:
+        """Return what to do, without a full stop: the first thing that a reader wants to know."""
+        if self.action is Action.WITHHELD:
+            return f"No recommendation for {self.asked:,} at once"
+        if self.action is Action.HOLD:
+            return f"Hold at {self.to:,}" + (" for now" if self._is_blocked else "")
+        move = f"{self.action.value.capitalize()} from {self.current:,} to {self.to:,}"
+        if self.action is Action.RAISE and self.to < self.asked:
+            return move + (
+                ", and no further" if self.to == self.supported else ", and look before the next step"
+            )
+        if self.action is Action.LOWER:
+            return move + (", as asked" if self.to == self.asked else f": {self._why_not}")
+        return move
+
+    def _answer(self) -> str:
+        """Return what comes of what was asked for, and why."""
+        if self.action is Action.WITHHELD:
+            return _first(self.reasons)
+        if self.is_supported and self.to == self.asked:
+            return "Nothing known speaks against it."
+        if self.is_supported:
+            return f"All {self.asked:,} at once are supported, in steps of {self.step:,}."
+        if self.against is None:
+            return f"{self.asked:,} at once has to wait: {_first(self.reasons)}"
+        verdict = "is not supported" if self.against.is_shown else "is not shown to be safe"
+        is_said = self.action is Action.LOWER and self.to != self.asked
+        return f"{self.asked:,} at once {verdict}" + ("." if is_said else f": {self._why_not}.")
+
+    @property
+    def _why_not(self) -> str:
+        return self.against.clause if self.against else "nothing is known of more"
+
+    @property
+    def _is_blocked(self) -> bool:
+        """Whether limits would let more run, and a gate does not."""
+        allowed = self.asked if self.supported is None else min(self.asked, self.supported)
+        return allowed > self.current
 
 
 def decide(  # noqa: PLR0913 - each is one of the things that a decision weighs
@@ -134,6 +166,9 @@ def decide(  # noqa: PLR0913 - each is one of the things that a decision weighs
         ]
     if asked > current:
         reasons += blockers
+    against = harmful if harmful is not None and harmful.value < max(asked, current) else None
+    if against is None and binding is not None and binding.value < asked:
+        against = binding
     action, to = Action.HOLD, current
     if withheld:
         action = Action.WITHHELD
@@ -143,6 +178,8 @@ def decide(  # noqa: PLR0913 - each is one of the things that a decision weighs
         action, to = Action.LOWER, asked
     elif allowed > current and not blockers:
         action, to = Action.RAISE, min(allowed, current + step)
+    if action is Action.HOLD and binding is not None and binding.value < current:
+        reasons.append(f"{current:,} at once was carried, and nothing shows that it does harm: it may stay.")
     return Decision(
         action=action,
         asked=asked,
@@ -151,6 +188,7 @@ def decide(  # noqa: PLR0913 - each is one of the things that a decision weighs
         step=step,
         supported=supported,
         binding=binding,
+        against=against,
         is_supported=is_supported,
         reasons=tuple(dict.fromkeys(reasons)),
         guard=guard,

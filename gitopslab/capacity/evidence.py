@@ -54,7 +54,7 @@ class Question:
     Attributes:
         concurrency: Sessions at once, of all runs of the model together.
         window: What to look at; its end is the plan's now.
-        cluster: Where; empty: where the last launch was.
+        cluster: Where; empty: where most sessions of the window were, or without any the last launch.
         model: The model; empty: the one with most sessions in the window.
         current: What runs at once today; None: what is known to have been carried.
         instance_count: Instances of the run that is planned; None: as many as the last launch had.
@@ -139,19 +139,16 @@ def gather(warehouse: Asked, question: Question) -> Evidence:
     """
     if question.concurrency < 1:
         raise UsageError(f"plan: concurrency {question.concurrency}: ask for 1 or more")
-    launches = warehouse.run(
-        "launch_capacity_as_of",
-        as_of=question.window.until,
-        cluster=question.cluster,
-        cluster_queue="",
-    ).dicts()
-    launch = launches[0] if launches else None
-    cluster = question.cluster or (launch["cluster"] if launch else "") or ""
     there = {"since": question.window.since, "until": question.window.until}
     now = {"as_of": question.window.until}
     everything = warehouse.run(
-        "benchmark_sessions_in_window", **there, **now, cluster=cluster, model=""
+        "benchmark_sessions_in_window", **there, **now, cluster=question.cluster, model=""
     ).pandas()
+    busiest = question.cluster or _busiest(everything, question.model)
+    launches = warehouse.run("launch_capacity_as_of", **now, cluster=busiest, cluster_queue="").dicts()
+    launch = launches[0] if launches else None
+    cluster = busiest or (launch["cluster"] if launch else "") or ""
+    everything = everything[everything["cluster"].eq(cluster)]
     question = replace(question, cluster=cluster, model=_model(everything, question.model))
     queue = (launch["cluster_queue"] if launch else "") or ""
     fitted = None
@@ -193,11 +190,23 @@ def gather(warehouse: Asked, question: Question) -> Evidence:
     )
 
 
+def _busiest(sessions: "pd.DataFrame", model: str) -> str:
+    """Return the cluster with most sessions of a model, or of any; empty where nothing tells."""
+    asked = sessions[sessions["model"].eq(model)] if model else sessions
+    return _most_frequent(asked["cluster"])
+
+
 def _model(sessions: "pd.DataFrame", asked: str) -> str:
-    known = sessions["model"].dropna().value_counts()
-    if asked and len(known) and asked not in known.index:
-        raise UsageError(f"plan: model {asked!r} has no session then; known are {', '.join(known.index)}")
-    return asked or min(known.index, key=lambda name: (-known[name], name), default="")
+    known = sorted(sessions["model"].dropna().unique())
+    if asked and known and asked not in known:
+        raise UsageError(f"plan: model {asked!r} has no session then; known are {', '.join(known)}")
+    return asked or _most_frequent(sessions["model"])
+
+
+def _most_frequent(values: "pd.Series[str]") -> str:
+    """Return the value that most have, of several the first by name; empty where there is none."""
+    counts = values.dropna().value_counts()
+    return min(counts.index, key=lambda each: (-counts[each], each), default="")
 
 
 def _placed(sessions: "pd.DataFrame") -> "pd.DataFrame":

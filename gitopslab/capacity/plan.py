@@ -4,9 +4,10 @@ Source of the points: what a planner needs before a raise, of which no public to
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from math import floor, isnan
+from math import floor, inf, isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -243,13 +244,17 @@ def _limits(
         if layer.is_applied and layer.name not in {"requested", "selected"}
     ]
     if found.safe_concurrency is not None:
-        knee = found.answers if isinstance(found.answers, Knee) else None
-        high = knee.interval.high if knee else None
-        limits.append(Limit("quality", max(1, floor(found.safe_concurrency)), _quality_why(found)))
-        if knee and high is not None and knee.is_seen:
-            limits.append(Limit("quality lost", floor(high), str(knee).rstrip("."), is_shown=True))
+        limits += _quality_limits(found, found.safe_concurrency)
     if fit is not None and (knee_of_throughput := fit.knee) is not None:
-        limits.append(Limit("throughput", max(1, floor(knee_of_throughput.estimate)), str(fit).rstrip(".")))
+        highest = knee_of_throughput.estimate
+        limits.append(
+            Limit(
+                "throughput",
+                max(1, floor(highest)),
+                str(fit).rstrip("."),
+                beyond=f"throughput is highest with {highest:.3g}",
+            )
+        )
     if sessions["concurrency"].notna().any():
         largest = float(sessions["concurrency"].max())
         limits.append(
@@ -258,13 +263,53 @@ def _limits(
                 max(1, floor(EXTRAPOLATION_LIMIT * largest)),
                 f"at most {largest:.3g} were in flight around a session, and nothing is known of more than a"
                 " fifth above",
+                beyond=f"at most {largest:.3g} were ever in flight, and nothing is known of more than a fifth"
+                " above",
             )
         )
     return tuple(limits)
 
 
-def _quality_why(found: Quality) -> str:
-    return f"no more is shown to cost less than a tenth of the resolved. {str(found.answers).rstrip('.')}"
+def _quality_limits(found: Quality, safe: float) -> Iterator[Limit]:
+    """Yield up to where quality is not known to fall, and where it has fallen."""
+    knees = [knee for knee in (found.answers, found.platform) if isinstance(knee, Knee)]
+    first = min(knees, key=lambda knee: inf if knee.interval.low is None else knee.interval.low)
+    yield Limit(
+        "quality",
+        max(1, floor(safe)),
+        f"no more is shown to cost less than a tenth of the resolved. {str(found.answers).rstrip('.')}",
+        beyond=_beyond(first),
+    )
+    answers = found.answers
+    if isinstance(answers, Knee) and answers.interval.high is not None:
+        yield Limit(
+            "quality lost",
+            floor(answers.interval.high),
+            str(answers).rstrip("."),
+            is_shown=True,
+            beyond=f"by {answers.interval.high:.3g} at once {_lost(answers)}, {answers.level:.0%} sure",
+        )
+
+
+def _beyond(knee: Knee) -> str:
+    low, high = knee.interval.low, knee.interval.high
+    if low is None:
+        limit = EXTRAPOLATION_LIMIT * knee.largest_observed
+        return f"{_lost(knee)} nowhere up to {limit:.3g}, and more is not known"
+    if high is None:
+        return f"from {low:.3g} on it is not known whether {_lost(knee)}"
+    return (
+        f"{_lost(knee)} somewhere from {low:.3g} to {high:.3g}, most likely at {knee.interval.estimate:.3g}"
+    )
+
+
+def _lost(knee: Knee) -> str:
+    what = (
+        "the resolved is"
+        if knee.definition is QUALITY_KNEE
+        else "all sessions is, by the platform's failures,"
+    )
+    return f"a tenth of {what} lost"
 
 
 def _withheld(fresh: Freshness, found: Quality, evidence: Evidence, current: int) -> list[str]:

@@ -26,7 +26,7 @@ def plan(
     concurrency: Annotated[
         int, typer.Option(min=1, help="Sessions at once, of all runs of the model together.")
     ],
-    cluster: Annotated[str, typer.Option(help="Where; empty: where the last launch was.")] = "",
+    cluster: Annotated[str, typer.Option(help="Where; empty: where most sessions were.")] = "",
     model: Annotated[str, typer.Option(help="The model; empty: the one with most sessions then.")] = "",
     current: Annotated[
         int, typer.Option(min=0, help="What runs at once today; 0: what is known to have been carried.")
