@@ -15,7 +15,7 @@ from gitopslab.errors import QueryError
 from gitopslab.warehouse import bookkeeping
 from gitopslab.warehouse.schema import create_tables, decide
 from gitopslab.world.capacity.ground_truth import WORKLOAD
-from gitopslab.world.truth import CHANGE, CHANGE_ENVIRONMENT
+from gitopslab.world.truth import CHANGE, CHANGE_ENVIRONMENT, PROMOTION
 
 CASES = Path(__file__).parent / "cases"
 CATALOG = queries.catalog()
@@ -36,7 +36,7 @@ def template(tmp_path_factory: Any) -> Any:
     with database.read_write(tmp_path_factory.mktemp("template") / "warehouse.duckdb") as connection:
         create_tables(connection)
         decide(connection, lambda *_: None)
-        for table in (CHANGE, CHANGE_ENVIRONMENT, WORKLOAD):
+        for table in (CHANGE, CHANGE_ENVIRONMENT, PROMOTION, WORKLOAD):
             connection.register("empty", table.schema.empty_table())
             connection.execute(f"CREATE TABLE truth_{table.name} AS FROM empty")
         yield connection

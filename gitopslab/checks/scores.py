@@ -41,6 +41,11 @@ class Score:
     worst_error_seconds: float | None
 
     @property
+    def wrong_count(self) -> int:
+        """How many were found that are not true."""
+        return self.found_count - self.matched_count
+
+    @property
     def recall(self) -> float | None:
         """Share of the true ones that were found; None where there is none."""
         return self.matched_count / self.true_count if self.true_count else None

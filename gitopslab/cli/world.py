@@ -106,17 +106,36 @@ def score(
     if form == "json":
         typer.echo(
             output.as_json(
-                [asdict(each) | {"recall": each.recall, "precision": each.precision} for each in found]
+                [
+                    asdict(each)
+                    | {
+                        "wrong_count": each.wrong_count,
+                        "recall": each.recall,
+                        "precision": each.precision,
+                    }
+                    for each in found
+                ]
             )
         )
         return
-    headings = ("subject", "part", "true", "found", "recall", "precision", "median error", "worst error")
+    headings = (
+        "subject",
+        "part",
+        "true",
+        "found",
+        "wrong",
+        "recall",
+        "precision",
+        "median error",
+        "worst error",
+    )
     rows = [
         (
             each.subject,
             each.part,
             each.true_count,
             each.found_count,
+            each.wrong_count,
             _percent(each.recall),
             _percent(each.precision),
             _seconds(each.median_error_seconds),

@@ -79,6 +79,19 @@ CHANGE_ENVIRONMENT = TruthTable(
         ("synced_at", _TIME),
         ("healthy_at", _TIME),
         ("sync_revision", pa.string()),
+        ("delivered_by_sha", pa.string()),  # change_id that the release it became healthy with was made from
+    ),
+)
+
+PROMOTION = TruthTable(
+    "promotion",
+    "One commit that moved the active branch of an environment, the branch's first ones among them.",
+    (
+        ("environment", pa.string()),
+        ("merge_sha", pa.string()),
+        ("hydrated_sha", pa.string()),  # NULL: the branch's first commit, which holds nothing
+        ("dry_sha", pa.string()),
+        ("merged_at", _TIME),
     ),
 )
 

@@ -113,6 +113,7 @@ class Policy:
         )
         self._merged = self._first_promotion(tip)
         self.active_sha = desk.repository.promote(self._merged)
+        desk.journal.moved(environment.name, self.active_sha, self._clock.now, tip)
         self.gates.merged(self.active_sha, self._clock.now)
         self._write()
 

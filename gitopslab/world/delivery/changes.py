@@ -9,7 +9,7 @@ from gitopslab.world.clock import moment
 from gitopslab.world.delivery.commits import DryCommit, Hydrated, Release
 from gitopslab.world.emit.gitrepos import SourceCommit
 from gitopslab.world.scale import Environment
-from gitopslab.world.truth import CHANGE, CHANGE_ENVIRONMENT, Truth
+from gitopslab.world.truth import CHANGE, CHANGE_ENVIRONMENT, PROMOTION, Truth
 
 
 @dataclass(slots=True)
@@ -25,6 +25,7 @@ class Passage:
     synced_at: float | None = None
     sync_revision: str | None = None
     healthy_at: float | None = None
+    delivered_by_sha: str | None = None
     is_superseded: bool | None = None
 
 
@@ -64,6 +65,7 @@ class Journal:
         self._truth = truth
         truth.open(CHANGE)
         truth.open(CHANGE_ENVIRONMENT)
+        truth.open(PROMOTION)
         self._open: dict[str, list[Change]] = defaultdict(list)
         self._stopped: set[str] = set()
         self._counts: dict[str, int] = defaultdict(int)
@@ -104,8 +106,22 @@ class Journal:
             for _, passage in self._contained(environment, service, release):
                 passage.hydrated = passage.hydrated or hydrated
 
+    def moved(self, environment: str, sha: str, time: float, hydrated: Hydrated | None = None) -> None:
+        """Take note that the active branch is at commit `sha`, with all of `hydrated` or with nothing."""
+        self._truth.add(
+            PROMOTION,
+            {
+                "environment": environment,
+                "merge_sha": sha,
+                "hydrated_sha": hydrated.sha if hydrated else None,
+                "dry_sha": hydrated.dry.sha if hydrated else None,
+                "merged_at": moment(time),
+            },
+        )
+
     def merged(self, environment: str, hydrated: Hydrated, sha: str, time: float) -> None:
         """Take note that `hydrated` came onto the active branch as commit `sha`."""
+        self.moved(environment, sha, time, hydrated)
         for service, release in hydrated.releases.items():
             for _, passage in self._contained(environment, service, release):
                 if passage.merged_at is None:
@@ -132,8 +148,9 @@ class Journal:
         for change, passage in self._contained(environment, service, release):
             if passage.synced_at is not None and passage.healthy_at is None:
                 passage.healthy_at = time
-                by_itself = change.repository == "config" or change.number == release.number
-                passage.is_superseded = not by_itself
+                is_config = change.repository == "config"
+                passage.is_superseded = not is_config and change.number != release.number
+                passage.delivered_by_sha = change.sha if is_config else release.source_sha
         still_open = []
         for change in self._open[service]:
             if all(passage.healthy_at for passage in change.passages.values()):
@@ -214,6 +231,7 @@ class Journal:
                 "synced_at": _time(passage.synced_at),
                 "healthy_at": _time(passage.healthy_at),
                 "sync_revision": passage.sync_revision,
+                "delivered_by_sha": passage.delivered_by_sha,
             },
         )
 

@@ -57,6 +57,7 @@ class Hydrator:
         self._is_waiting = self._is_stopped = self._is_held = self._is_hydrating = False
         self._held: Action | None = None
         base = self._repository.begin(environment.branch, clock.now)
+        journal.moved(environment.name, base, clock.now)
         self._tip = self._commit(config.head, self._wanted(), {}, base)
 
     @property
