@@ -2,7 +2,7 @@
 -- the same.
 --
 -- grain: cluster_uid, uid, flavor, resource, since
--- reads: kueue_cluster_queue, kueue_cluster_queue_quota, kueue_cluster_queue_usage, object_version
+-- reads: kueue_cluster_queue_quota, kueue_cluster_queue_usage, queue_version_intervals
 -- params:
 --
 -- Kueue writes no time beside usage, so a step is taken to be when its version was seen. That is the moment itself
@@ -11,70 +11,53 @@
 -- to `last_observed_at` at least. What `coverage` calls a gap is not cut out.
 -- A change of nominal quota starts a new row too; the quota is NULL where the queue has none for what is still used.
 
-WITH versions AS (
+WITH states AS (
     SELECT
-        cluster, cluster_uid, cluster_queue, uid, resource_version, event_type, observed_at,
-        lead(observed_at) OVER (
-            PARTITION BY cluster_uid, uid ORDER BY observed_at, length(resource_version), resource_version
-        ) AS next_observed_at
-    FROM kueue_cluster_queue
-),
-
-states AS (
-    SELECT
-        versions.cluster,
-        versions.cluster_uid,
-        versions.cluster_queue,
-        versions.uid,
+        version.cluster,
+        version.cluster_uid,
+        version.cluster_queue,
+        version.uid,
+        version.how,
+        version.since,
+        version.until,
         usage.flavor,
         usage.resource,
-        versions.observed_at,
-        versions.next_observed_at,
-        seen.how,
         usage.reserved_total,
         usage.reserved_borrowed,
         usage.used_total,
         usage.used_borrowed,
         quota.nominal_quota
-    FROM versions
+    FROM queue_version_intervals AS version
     JOIN kueue_cluster_queue_usage AS usage
-        ON versions.cluster_uid = usage.cluster_uid
-        AND versions.uid = usage.uid
-        AND versions.resource_version = usage.resource_version
+        ON version.cluster_uid = usage.cluster_uid
+        AND version.uid = usage.uid
+        AND version.resource_version = usage.resource_version
     LEFT JOIN kueue_cluster_queue_quota AS quota
         ON usage.cluster_uid = quota.cluster_uid
         AND usage.uid = quota.uid
         AND usage.resource_version = quota.resource_version
         AND usage.flavor = quota.flavor
         AND usage.resource = quota.resource
-    LEFT JOIN object_version AS seen
-        ON versions.cluster_uid = seen.cluster_uid
-        AND versions.uid = seen.uid
-        AND versions.resource_version = seen.resource_version
-        AND seen.resource = 'clusterqueues'
-    WHERE
-        versions.event_type IS DISTINCT FROM 'DELETED'
-        AND (versions.next_observed_at IS NULL OR versions.next_observed_at > versions.observed_at)
 ),
 
 compared AS (
     SELECT
         *,
-        lag(next_observed_at) OVER in_order IS NOT DISTINCT FROM observed_at
+        lag(until) OVER in_order IS NOT DISTINCT FROM since
             AND lag(reserved_total) OVER in_order IS NOT DISTINCT FROM reserved_total
             AND lag(reserved_borrowed) OVER in_order IS NOT DISTINCT FROM reserved_borrowed
             AND lag(used_total) OVER in_order IS NOT DISTINCT FROM used_total
             AND lag(used_borrowed) OVER in_order IS NOT DISTINCT FROM used_borrowed
             AND lag(nominal_quota) OVER in_order IS NOT DISTINCT FROM nominal_quota AS is_same
     FROM states
-    WINDOW in_order AS (PARTITION BY cluster_uid, uid, flavor, resource ORDER BY observed_at)
+    WINDOW in_order AS (PARTITION BY cluster_uid, uid, flavor, resource ORDER BY since)
 ),
 
 numbered AS (
     SELECT
         *,
         sum(CASE WHEN is_same THEN 0 ELSE 1 END) OVER (
-            PARTITION BY cluster_uid, uid, flavor, resource ORDER BY observed_at
+            PARTITION BY cluster_uid, uid, flavor, resource ORDER BY since
         ) AS step_number
     FROM compared
 )
@@ -86,17 +69,16 @@ SELECT
     uid,
     flavor,
     resource,
-    min(observed_at) AS since,
-    CASE WHEN count(next_observed_at) = count(*) THEN max(next_observed_at) END AS until,
-    max(observed_at) AS last_observed_at,
+    min(since) AS since,
+    CASE WHEN count(until) = count(*) THEN max(until) END AS until,
+    max(since) AS last_observed_at,
     max(CASE WHEN NOT is_same THEN how END) AS since_how,
     reserved_total,
     reserved_borrowed,
     used_total,
     used_borrowed,
     nominal_quota,
-    CASE WHEN count(next_observed_at) = count(*) THEN epoch(max(next_observed_at)) - epoch(min(observed_at)) END
-        AS interval_seconds
+    CASE WHEN count(until) = count(*) THEN epoch(max(until)) - epoch(min(since)) END AS interval_seconds
 FROM numbered
 GROUP BY
     cluster, cluster_uid, cluster_queue, uid, flavor, resource, step_number,
