@@ -36,6 +36,8 @@ LAUNCH = {
     "instance_pod_count": 3,
     "disk_pressure_node_count": 0,
     "is_hard_pressure": False,
+    "is_parent_under_pressure": False,
+    "is_agent_host_under_pressure": None,
     "pressure_factor": 0.5,
     "pressure_reasons": '["psi_memory_pressure"]',
     "is_cluster_queue_active": True,
@@ -179,6 +181,12 @@ def test_a_cohort_object_without_quota_still_has_its_parent():
         [{"cohort": "team", "parent_cohort": "root", "flavor": None, **parts}],
     )
     assert cohorts.slots("fast", {"cpu": Decimal(1)}).available == 9
+
+
+def test_dapr_under_pressure_lets_no_run_start_and_is_a_reason():
+    found = inputs.pressure(LAUNCH | {"is_parent_under_pressure": True, "pressure_reasons": "[]"})
+    assert (found.reasons, found.is_hard) == (("dapr_runtime_pressure",), True)
+    assert inputs.pressure(LAUNCH | {"is_agent_host_under_pressure": True}).is_hard
 
 
 def test_hard_pressure_is_disk_pressure_or_a_queue_that_is_stopped_too():

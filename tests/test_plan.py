@@ -100,6 +100,8 @@ def evidence(asked: int = 50, **rest) -> Evidence:
         "waits": NO_WAITS,
         "preemptions": NO_PREEMPTIONS,
         "syncs": (),
+        "deployments": (),
+        "is_configuration_known": False,
         "outcomes": (),
     }
     question = Question(asked, WINDOW, cluster="dev", model="m", samples=20)
@@ -279,12 +281,83 @@ def test_a_stopped_queue_blocks_whatever_the_last_launch_saw():
     assert gate("queue").status is Status.PASS
 
 
-def test_a_control_plane_that_was_just_rolled_out_is_not_stable():
-    sync = {"service": "workflow-builder", "application": "dev-workflow-builder"}
-    before = sync | {"finished_at": NOW - timedelta(minutes=3)}
-    just_now = sync | {"finished_at": NOW - timedelta(seconds=60)}
-    assert gate("launch stability", syncs=(before,)).status is Status.PASS
-    assert gate("launch stability", syncs=(before, just_now)).status is Status.FAIL
+def deployment(name: str = "workflow-builder", ready: int = 2, **rest) -> dict:
+    known = {"deployment": name, "wanted_replica_count": 2, "ready_replica_count": ready}
+    rolled = {"is_rolled_out": ready == 2, "updated_replica_count": 2}
+    return known | rolled | {"progressed_at": NOW - timedelta(days=1)} | rest
+
+
+def sync(minutes: float, **rest) -> dict:
+    at = NOW - timedelta(minutes=minutes)
+    known = {"service": "workflow-builder", "application": "dev-workflow-builder"}
+    return known | {"started_at": at, "finished_at": at} | rest
+
+
+def test_a_control_plane_that_was_just_synced_or_rolled_out_is_not_stable():
+    just_now = deployment(progressed_at=NOW - timedelta(seconds=60))
+    assert gate("launch stability", syncs=(sync(3),)).status is Status.PASS
+    assert gate("launch stability", syncs=(sync(3), sync(1))).status is Status.FAIL
+    assert gate("launch stability", deployments=(deployment(),), syncs=(sync(1),)).status is Status.FAIL
+    assert gate("launch stability", deployments=(just_now,)).evidence == (
+        "workflow-builder was rolled out within the last 2 min"
+    )
+
+
+def test_a_rollout_that_is_not_over_keeps_the_control_plane_from_being_stable():
+    found = gate("launch stability", deployments=(deployment(ready=1),))
+
+    assert str(found) == (
+        "launch stability: fail; workflow-builder is not rolled out:"
+        " 2 replicas are updated and 1 ready, of 2 wanted."
+    )
+    assert gate("launch stability", deployments=(deployment(),)).evidence == (
+        "the control plane was last changed at 2026-05-28 00:00 UTC, and is rolled out"
+    )
+
+
+def test_a_sync_under_way_is_not_stable_and_one_whose_end_nobody_saw_tells_nothing():
+    assert gate("launch stability", syncs=(sync(30, finished_at=None),)).status is Status.FAIL
+    assert gate("launch stability", syncs=(sync(90, finished_at=None),)).status is Status.UNKNOWN
+
+
+def test_what_is_rolled_out_elsewhere_than_in_the_control_plane_disturbs_no_launch():
+    found = gate("launch stability", deployments=(deployment(), deployment("notifier", ready=0)))
+    assert found.status is Status.PASS
+
+
+def test_workflow_workers_that_are_not_ready_fail_whatever_they_would_take():
+    real = envelope(parent_workflows=192)
+    ready, unready = (deployment("workflow-orchestrator", ready) for ready in (2, 1))
+
+    found = gate("Dapr readiness", real=real, deployments=(ready,))
+    assert (found.status, found.limit) == (Status.PASS, 192)
+    assert found.evidence.endswith("2 of 2 replicas of workflow-orchestrator are ready")
+    assert gate("Dapr readiness", 200, real=real, deployments=(ready,)).status is Status.FAIL
+    assert gate("Dapr readiness", real=real, deployments=(unready,)).status is Status.FAIL
+    assert gate("Dapr readiness", deployments=(ready,)).status is Status.UNKNOWN
+
+
+def test_dapr_under_pressure_at_the_last_launch_fails():
+    pressed = envelope(Pressure(("dapr_runtime_pressure",), is_hard=True))
+    assert gate("Dapr readiness", platform=pressed).status is Status.FAIL
+
+
+def test_a_limit_that_a_known_configuration_leaves_out_is_none_and_the_models_own_stays_unknown():
+    assert str(gate("agent turns", is_configuration_known=True)) == (
+        "agent turns: pass; workflow-builder sets no limit."
+    )
+    assert gate("model limits", is_configuration_known=True).status is Status.UNKNOWN
+
+
+def test_an_unknown_gate_says_which_data_would_settle_it_and_a_known_one_does_not():
+    unknown = gates.findings(evidence(launch=None, platform=None, real=None))
+
+    assert all(each.settled_by for each in unknown if each.status is Status.UNKNOWN)
+    assert str(gate("exact images")) == (
+        "exact images: unknown; no build names the commit of an instance;"
+        " image builds of the benchmark database that name a base_commit would tell."
+    )
+    assert gate("quota").settled_by == ""
 
 
 def test_a_session_that_is_open_for_days_holds_what_it_holds():

@@ -24,8 +24,6 @@ Row = Mapping[str, Any]
 DEPLOYMENT = "workflow-builder"
 """The Deployment whose variables configure the platform."""
 
-_HOUR = 3600
-
 
 class Rows(Protocol):
     """What a query returned."""
@@ -91,7 +89,9 @@ class Evidence:
         sessions: Sessions of the model, each with its `outcome` and its `concurrency`.
         waits: Rows of `waits_in_window` of the launch's queue.
         preemptions: Rows of `preemptions_in_window` in which that queue took or lost.
-        syncs: Rows of `sync_operations_in_window` of the last hour.
+        syncs: Rows of `sync_operations_in_window`, of Applications of the cluster.
+        deployments: Rows of `deployments_as_of` of the cluster.
+        is_configuration_known: Whether the Deployment was seen whose variables configure the platform.
         outcomes: Rows of `prediction_outcomes_as_of`.
     """
 
@@ -106,6 +106,8 @@ class Evidence:
     waits: "pd.DataFrame"
     preemptions: "pd.DataFrame"
     syncs: tuple[Row, ...]
+    deployments: tuple[Row, ...]
+    is_configuration_known: bool
     outcomes: tuple[Row, ...]
 
     @property
@@ -177,13 +179,12 @@ def gather(warehouse: Asked, question: Question) -> Evidence:
         waits=warehouse.run("waits_in_window", **there, **now, cluster_queue=queue).pandas(),
         preemptions=warehouse.run("preemptions_in_window", **there, **now, cluster_queue=queue).pandas(),
         syncs=tuple(
-            warehouse.run(
-                "sync_operations_in_window",
-                environment="",
-                since=question.window.until - timedelta(seconds=_HOUR),
-                until=question.window.until,
-            ).dicts()
+            row
+            for row in warehouse.run("sync_operations_in_window", **there, environment="").dicts()
+            if row["cluster"] == cluster
         ),
+        deployments=tuple(warehouse.run("deployments_as_of", **there_now).dicts()),
+        is_configuration_known=bool(variables),
         outcomes=tuple(
             warehouse.run("prediction_outcomes_as_of", **now, cluster=cluster, model=question.model).dicts()
         ),

@@ -1,21 +1,19 @@
 """Gates before a change of concurrency: each asks one question and answers pass, fail or unknown.
 
-A new gate is one entry of `GATES`. What is not known never passes: it is said, and a raise over it is for
-people to decide.
+A new gate is one entry of `GATES`. What is not known never passes: it is said, with the data that would tell,
+and a raise over it is for people to decide.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
-from gitopslab.capacity.evidence import Evidence
+from gitopslab.capacity.control_plane import instability, last_change, readiness
+from gitopslab.capacity.evidence import DEPLOYMENT, Evidence
 from gitopslab.capacity.fan_out import longest_instance_seconds, wave_count
 from gitopslab.metrics.durations import FEWEST, human
 from gitopslab.metrics.in_flight import epoch_seconds
 
-_STABLE = timedelta(seconds=120)
-_CONTROL_PLANE = ("workflow-builder", "workflow-orchestrator", "swebench-coordinator")
 _DAPR_REASONS = frozenset({"dapr_runtime_pressure", "agent_host_pressure"})
 
 
@@ -37,6 +35,7 @@ class Finding:
         evidence: What that rests on, a sentence without a full stop.
         limit: How many at once it lets through; None where it sets no number.
         is_blocking: Whether a failure stops any raise; else its limit does, or it is a warning.
+        settled_by: Which data would tell, where it is unknown; else empty.
     """
 
     gate: str
@@ -44,9 +43,15 @@ class Finding:
     evidence: str
     limit: int | None = None
     is_blocking: bool = False
+    settled_by: str = ""
 
     def __str__(self) -> str:
-        return f"{self.gate}: {self.status}; {self.evidence}."
+        return f"{self.gate}: {self.status}; {self.told}."
+
+    @property
+    def told(self) -> str:
+        """The evidence, and what would settle it where it does not."""
+        return f"{self.evidence}; {self.settled_by} would tell" if self.settled_by else self.evidence
 
 
 Answer = tuple[Status, str, int | None]
@@ -60,42 +65,66 @@ class Gate:
         name: Its name.
         asks: The question.
         answer: Answers it.
+        settled_by: Which data tells, where nothing landed does.
         is_blocking: Whether a failure stops any raise, whatever the number.
     """
 
     name: str
     asks: str
     answer: Callable[[Evidence], Answer]
+    settled_by: str
     is_blocking: bool = False
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
     """Return what each gate found, in the order of `GATES`."""
-    return tuple(Finding(gate.name, *gate.answer(evidence), gate.is_blocking) for gate in GATES)
+    return tuple(_found(gate, evidence) for gate in GATES)
 
 
-def _layer(name: str, unknown: str) -> Callable[[Evidence], Answer]:
-    """Return the answer of a gate that holds what is asked for against one layer."""
+def _found(gate: Gate, evidence: Evidence) -> Finding:
+    status, says, limit = gate.answer(evidence)
+    settled_by = gate.settled_by if status is Status.UNKNOWN else ""
+    return Finding(gate.name, status, says, limit, gate.is_blocking, settled_by)
+
+
+def _layer(name: str, unknown: str, unlimited: str = "") -> Callable[[Evidence], Answer]:
+    """Return the answer of a gate that holds what is asked for against one layer.
+
+    Args:
+        name: The layer.
+        unknown: What to say where it is not known.
+        unlimited: What to say where the configuration is known and sets no limit; empty: that tells nothing.
+    """
 
     def answer(evidence: Evidence) -> Answer:
         found = evidence.real_layer(name)
-        if found is None:
-            return Status.UNKNOWN, unknown, None
-        status = Status.PASS if evidence.question.concurrency <= found.value else Status.FAIL
-        return status, f"room for {found.value:,} ({found.tag}: {found.source})", found.value
+        if found is not None:
+            status = Status.PASS if evidence.question.concurrency <= found.value else Status.FAIL
+            return status, f"room for {found.value:,} ({found.tag}: {found.source})", found.value
+        if unlimited and evidence.is_configuration_known:
+            return Status.PASS, unlimited, None
+        return Status.UNKNOWN, unknown, None
 
     return answer
 
 
 def _dapr(evidence: Evidence) -> Answer:
-    found = evidence.real_layer("parent_workflows")
     reasons = _DAPR_REASONS.intersection(evidence.platform.pressure.reasons if evidence.platform else ())
     if reasons:
         return Status.FAIL, f"the last launch saw {', '.join(sorted(reasons))}", None
+    is_ready, workers = readiness(evidence)
+    if is_ready is False:
+        return Status.FAIL, workers, None
+    found = evidence.real_layer("parent_workflows")
     if found is None:
-        return Status.UNKNOWN, "no launch says how many workflows the parent's workers take", None
+        return (
+            Status.UNKNOWN,
+            "; ".join(filter(None, (workers, "how many workflows they take is not known"))),
+            None,
+        )
     status = Status.PASS if evidence.question.concurrency <= found.value else Status.FAIL
-    return status, f"the parent's workers take {found.value:,} workflows ({found.source})", found.value
+    takes = f"the parent's workers take {found.value:,} workflows ({found.source})"
+    return status, "; ".join(filter(None, (takes, workers))), found.value
 
 
 def _pressure(evidence: Evidence) -> Answer:
@@ -151,24 +180,23 @@ def _deadline(evidence: Evidence) -> Answer:
     asked = evidence.question.concurrency
     waves, longest = wave_count(count, asked), longest_instance_seconds(timeout, count, asked)
     status = Status.PASS if seconds <= longest else Status.FAIL
-    may = f"{count:,} instances in {waves:,} waves may take {human(longest)} each"
+    may = (
+        f"{count:,} instances in {waves:,} {'wave' if waves == 1 else 'waves'} may take {human(longest)} each"
+    )
     return status, f"{may}, and nine in ten took {human(seconds)} at most", None
 
 
 def _launch_stability(evidence: Evidence) -> Answer:
-    known = [row for row in evidence.syncs if row["service"] in _CONTROL_PLANE]
-    if not evidence.syncs:
-        return Status.UNKNOWN, "no sync was seen in the last hour, and none may be landed", None
-    recent = [
-        row for row in known if row["finished_at"] is None or evidence.as_of - row["finished_at"] < _STABLE
-    ]
-    if recent:
-        return (
-            Status.FAIL,
-            f"{recent[-1]['application']} was rolled out within the last {human(_STABLE.total_seconds())}",
-            None,
-        )
-    return Status.PASS, f"no control plane was rolled out within {human(_STABLE.total_seconds())}", None
+    if reason := instability(evidence):
+        return Status.FAIL, reason, None
+    at = last_change(evidence)
+    if at is None:
+        return Status.UNKNOWN, "neither a Deployment of the control plane nor a sync of it was seen", None
+    return (
+        Status.PASS,
+        f"the control plane was last changed at {at:%Y-%m-%d %H:%M} UTC, and is rolled out",
+        None,
+    )
 
 
 def _queue_active(evidence: Evidence) -> Answer:
@@ -194,40 +222,77 @@ def _leases(evidence: Evidence) -> Answer:
 
 
 _DAY_SECONDS = 86_400.0
+_LAUNCHES = "a launch in the benchmark database"
 
 GATES = (
     Gate(
         "quota",
         "does the queue's quota, with what it may borrow, take so many?",
         _layer("kueue_available", "no quota of the launch's queue, or no request of an instance, is known"),
+        "ClusterQueues, Cohorts and admitted Workloads of the cluster",
     ),
     Gate(
         "node headroom",
         "do so many fit on nodes, each pod on one?",
-        _layer("node_fit", "no launch saw the room on nodes, or no request of an instance is known"),
+        _layer("node_fit", "no room on nodes, or no request of an instance, is known"),
+        "Nodes and Pods of the cluster, with admitted Workloads",
     ),
-    Gate("queue", "does the queue admit?", _queue_active, is_blocking=True),
-    Gate("pressure", "was the cluster under pressure at the last launch?", _pressure, is_blocking=True),
-    Gate("Dapr readiness", "do the parent's workflow workers take so many?", _dapr),
+    Gate("queue", "does the queue admit?", _queue_active, "ClusterQueues of the cluster", is_blocking=True),
+    Gate(
+        "pressure",
+        "was the cluster under pressure at the last launch?",
+        _pressure,
+        _LAUNCHES,
+        is_blocking=True,
+    ),
+    Gate(
+        "Dapr readiness",
+        "are the parent's workflow workers ready, and do they take so many?",
+        _dapr,
+        "a launch that names parentWorkflowEffectiveCapacity",
+    ),
     Gate(
         "model limits",
         "does the model take so many requests at once?",
-        _layer("model_requests", "neither launch nor configuration limits the model's requests"),
+        _layer("model_requests", "neither a launch nor the configuration limits the model's requests"),
+        f"the provider's limit, as BENCHMARK_MODEL_MAX_ACTIVE_REQUESTS_JSON of Deployment {DEPLOYMENT},",
     ),
     Gate(
         "agent turns",
         "are so many agent workflows allowed?",
-        _layer("agent_turns", "neither launch nor configuration limits them"),
+        _layer(
+            "agent_turns",
+            "no launch limits them, and the configuration was not seen",
+            unlimited=f"{DEPLOYMENT} sets no limit",
+        ),
+        f"Deployment {DEPLOYMENT}",
     ),
-    Gate("exact images", "have as many instances the image of their very commit?", _exact_images),
-    Gate("evaluator", "did the last launch get the evaluators it asked for?", _evaluator),
-    Gate("run deadline", "is a run over before its one deadline?", _deadline, is_blocking=True),
+    Gate(
+        "exact images",
+        "have as many instances the image of their very commit?",
+        _exact_images,
+        "image builds of the benchmark database that name a base_commit",
+    ),
+    Gate("evaluator", "did the last launch get the evaluators it asked for?", _evaluator, _LAUNCHES),
+    Gate(
+        "run deadline",
+        "is a run over before its one deadline?",
+        _deadline,
+        f"a launch with its timeout, and {FEWEST} completed sessions of the model,",
+        is_blocking=True,
+    ),
     Gate(
         "launch stability",
         "was the control plane left alone for two minutes?",
         _launch_stability,
+        f"Deployment {DEPLOYMENT}, or its Application,",
         is_blocking=True,
     ),
-    Gate("leaks", "does nothing hold slots that it no longer needs?", _leases),
+    Gate(
+        "leaks",
+        "does nothing hold slots that it no longer needs?",
+        _leases,
+        "sessions of the benchmark database",
+    ),
 )
 """In the order in which they are shown."""

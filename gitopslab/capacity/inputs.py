@@ -32,6 +32,12 @@ _COLUMNS = {
 }
 """Layers that the application says itself, by the column of `launch_capacity_as_of`."""
 
+_DAPR_PRESSURES = {
+    "is_parent_under_pressure": "dapr_runtime_pressure",
+    "is_agent_host_under_pressure": "agent_host_pressure",
+}
+"""The application's words for Dapr under pressure, by the column of `launch_capacity_as_of` that tells."""
+
 _RESOURCES = {"cpu": "cpu_cores", "memory": "memory_bytes", "ephemeral-storage": "ephemeral_storage_bytes"}
 
 
@@ -44,15 +50,19 @@ def mode(launch: Row) -> Mode:
 def pressure(launch: Row) -> Pressure:
     """Return the pressure that the application saw at a launch; a factor that is unknown cuts nothing."""
     factor = launch["pressure_factor"]
+    dapr = [reason for column, reason in _DAPR_PRESSURES.items() if launch[column]]
     is_hard = any(
         (
             launch["is_hard_pressure"],
             (launch["disk_pressure_node_count"] or 0) > 0,
             launch["is_cluster_queue_active"] is False,
+            dapr,
         )
     )
     reasons = msgspec.json.decode(launch["pressure_reasons"] or "[]", type=list[str])
-    return Pressure(tuple(reasons), 1.0 if factor is None else factor, is_hard=is_hard)
+    return Pressure(
+        tuple(dict.fromkeys([*reasons, *dapr])), 1.0 if factor is None else factor, is_hard=is_hard
+    )
 
 
 def modelled_request(launch: Row) -> dict[str, Decimal]:

@@ -95,7 +95,7 @@ def _print(found: "Plan") -> None:
     typer.echo(output.plain(str(found)))
     for reason in found.decision.reasons[:_MOST]:
         typer.echo(output.plain(f"- {reason}"))
-    rows = [(each.gate, each.status, each.limit, each.evidence) for each in found.gates]
+    rows = [(each.gate, each.status, each.limit, each.told) for each in found.gates]
     output.table(("gate", "says", "at most", "evidence"), rows)
     if found.evidence.real:
         layers = [

@@ -11,6 +11,7 @@ SELECT
     environment,
     service,
     application,
+    cluster,
     cluster_uid,
     uid,
     started_at,
