@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +20,8 @@ from gitopslab.lake import Lake
 from gitopslab.settings import Settings
 from gitopslab.warehouse import build
 from gitopslab.world import platform as world
+from tests import chromium
+from tests.chromium import needs_chromium
 
 NOTEBOOKS = sorted((queries.SHIPPED / "notebooks").glob("*.ipynb"))
 
@@ -187,25 +188,11 @@ def test_the_bare_papermill_command_runs_it_too(platform, tmp_path):
     assert results[0]["headline"].startswith("dev: ")
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium on PATH to open the page in")
+@needs_chromium
 def test_a_browser_draws_its_figures(run, tmp_path):
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--no-first-run",
-    ]
-    flags += ["--disable-quic", "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}"]
-    document = subprocess.run(
-        ["chromium", *flags, "--virtual-time-budget=20000", "--dump-dom", run.page.as_uri()],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    ).stdout
+    left = chromium.document(run.page.as_uri(), tmp_path, "window-size=1300,30000")
 
-    assert document.count('class="main-svg"') >= 6
+    assert left.count('class="main-svg"') >= 6
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,9 +1,7 @@
 import json
 import os
 import re
-import shutil
 import socketserver
-import subprocess
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,9 +11,10 @@ import pytest
 from gitopslab import database, reports, settings
 from gitopslab.reports import folders, markup, page
 from gitopslab.reports.result import MIME
+from tests import chromium
+from tests.chromium import needs_chromium
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ABOUT = page.About(
     report="lead_time",
     window="2026-05-01 00:00 to 2026-05-15 00:00 UTC",
@@ -29,8 +28,6 @@ SCRIPT = "</script><script>document.title='ran'</script>"
 
 # What Chromium asks for by itself, for the time, its updates and an account, whatever page is open.
 THE_BROWSERS_OWN = ("accounts.google.com", "clients2.google.com", "update.googleapis.com")
-
-needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on PATH to open a page in")
 
 
 def markdown(text):
@@ -240,13 +237,9 @@ def network():
 
 def opened(file, network, folder):
     """Return the document of `file` as a browser leaves it, and what it asked the network for."""
-    flags = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
-    flags += " disable-component-update disable-sync dump-dom virtual-time-budget=5000"
-    port = network.server_address[1]
-    command = [CHROMIUM, *(f"--{flag}" for flag in flags.split()), f"--proxy-server=127.0.0.1:{port}"]
-    command += [f"--user-data-dir={folder / 'browser'}", file.as_uri()]
-    document = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-    return document, [line for line in network.asked if not any(host in line for host in THE_BROWSERS_OWN)]
+    proxy = f"proxy-server=127.0.0.1:{network.server_address[1]}"
+    left = chromium.document(file.as_uri(), folder, proxy, "window-size=800,9000")
+    return left, [line for line in network.asked if not any(host in line for host in THE_BROWSERS_OWN)]
 
 
 @pytest.fixture

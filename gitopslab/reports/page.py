@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 _FIGURE = "application/vnd.plotly.v1+json"
 _PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
+_FIGURE_HEIGHT = 380
+"""Pixels of a figure that does not say."""
 _CONTENTS_FROM = 5
 _LONGEST_TEXT = 100_000
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -53,11 +55,15 @@ class About:
 
 @dataclass(frozen=True)
 class Output:
-    """An output of a cell as the template shows it, by `kind`: figure, html, image, error or text."""
+    """An output of a cell as the template shows it, by `kind`: figure, html, image, error or text.
+
+    A figure has a height in pixels: its place is kept until it is drawn.
+    """
 
     kind: str
     content: str
     heading: str = ""
+    height: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,8 +137,7 @@ def _shown(data: Mapping[str, Any], headings: list[markup.Heading]) -> Output | 
     if result.MIME in data:
         return None
     if _FIGURE in data:
-        figure = {part: data[_FIGURE].get(part) for part in ("data", "layout")}
-        return Output("figure", _script_json(figure))
+        return _figure(data[_FIGURE])
     if "text/html" in data:
         return Output("html", markup.from_html(_joined(data["text/html"])))
     if "text/markdown" in data:
@@ -140,6 +145,13 @@ def _shown(data: Mapping[str, Any], headings: list[markup.Heading]) -> Output | 
     if kind := next((kind for kind in _PICTURES if kind in data), None):
         return Output("image", f"data:{kind};base64,{_base64(kind, _joined(data[kind]))}")
     return Output("text", _shortened(_joined(data.get("text/plain", ""))))
+
+
+def _figure(figure: Mapping[str, Any]) -> Output:
+    layout = figure.get("layout") or {}
+    height = round(layout.get("height") or _FIGURE_HEIGHT)
+    content = {"data": figure.get("data") or [], "layout": {**layout, "height": height}}
+    return Output("figure", _script_json(content), height=height)
 
 
 def _joined(text: str | Sequence[str]) -> str:
