@@ -17,6 +17,7 @@ from gitopslab.world.capacity.objects import CURRENT, OLDER
 from gitopslab.world.capacity.plane import CapacityOptions, CapacityPlane
 from gitopslab.world.capacity.scenarios import SCENARIOS, Scenario
 from gitopslab.world.clock import DAY, MINUTE, WEEK, Clock, moment
+from gitopslab.world.control_plane import GATE, ControlPlane
 from gitopslab.world.delivery.commits import CONFIG_URL
 from gitopslab.world.delivery.plane import DeliveryPlane
 from gitopslab.world.delivery.standing import create_system_namespace
@@ -111,7 +112,9 @@ class Platform:
             is_current=api_release == "current",
         )
         self._scenario = SCENARIOS[scenario] if scenario else None
-        options = CapacityOptions(api_version=CURRENT if api_release == "current" else OLDER)
+        options = CapacityOptions(
+            api_version=CURRENT if api_release == "current" else OLDER, ready_count=_READY_COUNT
+        )
         artefacts = Artefacts(out / "swebench")
         self._capacities = {
             cluster: CapacityPlane(
@@ -126,6 +129,8 @@ class Platform:
             for cluster, cluster_scale, cluster_options in _capacities(options, scale, self._scenario)
         }
         self.capacity = next(iter(self._capacities.values()))
+        self._truth.open(GATE)
+        self._control_planes = [ControlPlane(self.clusters[cluster]) for cluster in self._capacities]
         tracks = [track for track in TRACKS if track != "capacity" or not self._scenario]
         self._incidents = Incidents(
             schedule(seed, self.clock.now, self._ends_at, tracks) if incidents else (),
@@ -144,6 +149,8 @@ class Platform:
         """Let the world pass from its beginning to its end."""
         started_at = self.clock.now
         self.delivery.start()
+        for control_plane in self._control_planes:
+            control_plane.start()
         for capacity in self._capacities.values():
             capacity.start()
         if self._scenario:
@@ -158,6 +165,8 @@ class Platform:
         self.delivery.close()
         for capacity in self._capacities.values():
             capacity.close()
+        for control_plane in self._control_planes:
+            control_plane.close(self._truth, self.capacity.exact_image_count)
         self._incidents.close()
         for watcher in self._watchers.values():
             watcher.close(self.clock.now)
@@ -204,6 +213,9 @@ def _capacities(
         replace(options, layout=ryzen(), writes_suite=False, requested=_RYZEN_REQUESTED, large_share=0),
     )
 
+
+_READY_COUNT = 500
+"""All instances have their exact image, unless a scenario says fewer."""
 
 _RYZEN_RUNS_RATIO, _RYZEN_INSTANCES, _RYZEN_REQUESTED = 0.3, 4, (1, 2, 2, 3)
 """One node carries few runs, of few instances; some ask for more at once than it has memory for."""

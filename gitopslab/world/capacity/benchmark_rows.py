@@ -9,6 +9,7 @@ from typing import Any
 from gitopslab.world.capacity.benchmark import Run
 from gitopslab.world.capacity.models import Model, Task, base_commit
 from gitopslab.world.capacity.runs import Bench, Instance, RunPlan, nanoid
+from gitopslab.world.control_plane import parent_runtime
 from gitopslab.world.emit.rows import (
     BenchmarkInstance,
     BenchmarkRun,
@@ -159,6 +160,7 @@ def _capacity(run: Run) -> dict[str, Any]:
         "capacityLimiters": list(concurrency.limiters),
         "primaryLimiter": concurrency.limiters[0] if concurrency.limiters else None,
         "capReason": concurrency.reason,
+        **parent_runtime(),
         "maxActiveInferenceInstances": None if launch.mode == "kueue" else run.plan.configured_limit,
         "sandboxCapacity": {
             "sampledAt": _iso(run.created_at),

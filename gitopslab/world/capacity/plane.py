@@ -134,6 +134,11 @@ class CapacityPlane:
         if self._options.has_runs and self._scale.benchmark_runs_per_day:
             self._clock.after(self._random.uniform(0.1, 0.4) * DAY, self._launch_by_itself)
 
+    @property
+    def exact_image_count(self) -> int:
+        """Instances that have the image of their very commit."""
+        return min(self._options.ready_count, len(self.tasks))
+
     def launch(self, plan: RunPlan) -> Run | None:
         """Start a benchmark run now; None, and nothing is kept of it, if pressure lets none start."""
         run = Run(self.bench, plan, self.pressure, self._end_run)
