@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import fsspec
 import pyarrow as pa
 from duckdb.func import PythonUDFType
+
+from gitopslab.storage import Storage
 
 Connection = duckdb.DuckDBPyConnection
 DatabaseError = duckdb.Error
@@ -87,9 +88,8 @@ def define(connection: Connection, name: str, function: Callable[[pa.ChunkedArra
 
 
 def serve_filesystem(connection: Connection, url: str) -> None:
-    """Let `connection` read paths of the same kind as `url`, through fsspec, unless they are local."""
-    filesystem = fsspec.core.url_to_fs(url)[0]
-    if "file" not in filesystem.protocol:
+    """Let `connection` read paths of the same kind as `url`, unless they are local."""
+    if (filesystem := Storage(url).filesystem) is not None:
         connection.register_filesystem(filesystem)
 
 

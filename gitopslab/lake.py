@@ -6,16 +6,12 @@ there whole or not at all; a name is used once, so any number of extractors may 
 time; no row is changed or taken away afterwards (`compaction` only moves rows to larger files).
 """
 
-import os
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,8 +19,7 @@ import pyarrow.parquet as pq
 from gitopslab import database
 from gitopslab.datasets import OBJECT_VERSIONS, VERSION_KEY, Dataset
 from gitopslab.errors import LakeError
-
-_UNFINISHED = ".unfinished"
+from gitopslab.storage import Storage
 
 
 class LakeFile(NamedTuple):
@@ -48,8 +43,7 @@ class Lake:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._filesystem, self._root = fsspec.core.url_to_fs(url)
-        self._is_local = "file" in self._filesystem.protocol
+        self._storage = Storage(url)
 
     def write(self, dataset: Dataset, rows: pa.Table, run_id: str) -> list[str]:
         """Append `rows`, one file a partition and day, and return the files' paths once they are durable.
@@ -89,20 +83,12 @@ class Lake:
     def files(self, dataset: Dataset, part: str | None = None, day: str | None = None) -> list[LakeFile]:
         """Return the finished files of `dataset` in path order, of one cluster (or repository …) and day."""
         part = f"{dataset.partitioned_by}={'*' if part is None else quote(part, safe='')}"
-        pattern = f"{self._root}/raw/{dataset.name}/{part}/date={day or '*'}/*.parquet"
-        found = self._filesystem.glob(pattern, detail=True)
-        return sorted(
-            LakeFile(str(PurePosixPath(path).relative_to(PurePosixPath(self._root))), int(info["size"]))
-            for path, info in found.items()
-        )
+        found = self._storage.files(f"raw/{dataset.name}/{part}/date={day or '*'}/*.parquet")
+        return sorted(LakeFile(path, size_bytes) for path, size_bytes in found.items())
 
     def full_path(self, path: str) -> str:
         """Return what DuckDB and fsspec call the file at `path` below the lake's folder."""
-        return (
-            self._filesystem.unstrip_protocol(f"{self._root}/{path}")
-            if not self._is_local
-            else f"{self._root}/{path}"
-        )
+        return self._storage.full_path(path)
 
     def read(
         self, dataset: Dataset, columns: list[str], part: str | None = None, *, day: str | None = None
@@ -116,8 +102,7 @@ class Lake:
             day: Of one day only, such as 2026-05-01.
         """
         for file in self.files(dataset, part, day):
-            with self._filesystem.open(f"{self._root}/{file.path}", "rb") as stream:
-                yield pq.read_table(stream, columns=columns, partitioning=None)
+            yield self._table(file.path, columns)
 
     def metadata(self, path: str) -> dict[str, str]:
         """Return what was written beside the rows of the file at `path`."""
@@ -137,8 +122,7 @@ class Lake:
 
     def remove(self, path: str) -> None:
         """Remove the file at `path`, whose rows another file holds; that it is gone already is no error."""
-        with suppress(FileNotFoundError):
-            self._filesystem.rm_file(f"{self._root}/{path}")
+        self._storage.remove(path)
 
     def known_versions(self, connection: database.Connection, cluster: str) -> None:
         """Fill the table `known_version` of `connection` with the keys landed for `cluster`."""
@@ -155,35 +139,25 @@ class Lake:
             )
 
     def _table(self, path: str, columns: list[str]) -> pa.Table:
-        with self._filesystem.open(f"{self._root}/{path}", "rb") as stream:
+        with self._storage.reading(path) as stream:
             return pq.read_table(stream, columns=columns, partitioning=None)
 
     def _footer(self, path: str) -> pq.FileMetaData:
-        with self._filesystem.open(f"{self._root}/{path}", "rb") as stream:
+        with self._storage.reading(path) as stream:
             return pq.read_metadata(stream)
 
     def _write_file(self, path: str, rows: pa.Table) -> None:
         if "resource" in rows.schema.names:
             rows = _sorted_by_resource(rows)
-        target = f"{self._root}/{path}"
-        self._filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
         options = {
             "compression": "zstd",
             "compression_level": 1,
             "row_group_size": 16_384,
             "use_dictionary": _dictionary(rows),
         }
-        if not self._is_local:
-            # Object storage shows a key only when its upload is complete, so there is nothing to rename.
-            with self._filesystem.open(target, "wb") as stream:
-                pq.write_table(rows, stream, **options)
-            return
-        with open(target + _UNFINISHED, "xb") as stream:  # noqa: PTH123 - a name, not a Path, is at hand
-            pq.write_table(rows, stream, **options)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(target + _UNFINISHED, target)  # noqa: PTH104 - as above
-        _sync_folder(target.rpartition("/")[0])
+        content = pa.BufferOutputStream()
+        pq.write_table(rows, content, **options)
+        self._storage.write(path, memoryview(content.getvalue()))
 
 
 def _sorted_by_resource(rows: pa.Table) -> pa.Table:
@@ -205,11 +179,3 @@ def _dictionary(rows: pa.Table) -> list[str]:
         and field.name not in {"body", "resource_version"}
         and pc.count_distinct(sample[field.name]).as_py() <= max(len(sample) // 2, 1)
     ]
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

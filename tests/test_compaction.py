@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from gitopslab.datasets.git import PATCH_IDS
 from gitopslab.lake import Lake
 from gitopslab.warehouse import Warehouse, build
 
+from . import object_store
 from .conftest import lake_row, project_settings
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -33,8 +35,13 @@ def landed(lake: Lake) -> list[int]:
 
 
 @pytest.fixture(params=["a folder", "object storage"])
-def lake(request, tmp_path) -> Lake:
-    return Lake(str(tmp_path) if request.param == "a folder" else f"memory://{tmp_path.name}")
+def lake(request, tmp_path, monkeypatch) -> Iterator[Lake]:
+    if request.param == "a folder":
+        yield Lake(str(tmp_path))
+        return
+    with object_store.serving("bucket") as store:
+        store.called_by(monkeypatch)
+        yield Lake("s3://bucket/lake")
 
 
 def test_small_files_become_one_and_go_once_that_one_is_old_enough(lake):
