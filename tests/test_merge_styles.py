@@ -4,6 +4,7 @@ import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -135,6 +136,21 @@ class Platform:
             ).dicts()
         return {row["subject"]: row["delivered_by_sha"] for row in rows}
 
+    def classes(self) -> dict[str, str]:
+        """Return what became of each change of `api`, by its subject."""
+        return {row["subject"]: row["class"] for row in self.changes() if row["subject"] != "base"}
+
+    def changes(self) -> list[dict[str, Any]]:
+        with self.warehouse() as opened:
+            rows = opened.run(
+                "changes_in_window",
+                since=datetime(2026, 3, 1, tzinfo=UTC),
+                until=NOW,
+                as_of=NOW,
+                environment="dev",
+            ).dicts()
+        return [row for row in rows if row["service"] == "api"]
+
 
 def stamp(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
@@ -168,6 +184,43 @@ def test_a_merge_is_delivered_by_the_build_of_its_branch_and_what_was_merged_bef
     assert platform.delivered() == {"merge topic": built}
 
 
+def test_a_build_in_the_middle_of_a_branch_does_not_deliver_its_merge(platform):
+    platform.code.git("switch", "-q", "-c", "topic")
+    half = platform.code.commit("half of it", services__api__b="1")
+    platform.code.commit("the other half", services__api__b="2")
+    platform.code.git("switch", "-q", "main")
+    platform.code.merge("topic", "merge topic")
+    platform.deploy(half)
+
+    assert platform.delivered() == {}
+
+
+def test_a_branch_that_took_main_in_holds_what_it_took(platform):
+    platform.code.git("switch", "-q", "-c", "topic")
+    platform.code.commit("on the branch", services__api__b="1")
+    platform.code.git("switch", "-q", "main")
+    platform.code.commit("meanwhile", services__api__c="1")
+    platform.code.git("switch", "-q", "topic")
+    built = platform.code.merge("main", "take main in")
+    platform.code.git("switch", "-q", "main")
+    platform.code.commit("too late", services__api__d="1")
+    platform.code.merge("topic", "merge topic")
+    platform.deploy(built)
+
+    assert platform.delivered() == {"meanwhile": built, "merge topic": built}
+
+
+def test_a_fast_forward_brings_each_commit_of_the_branch_as_a_change(platform):
+    platform.code.git("switch", "-q", "-c", "topic")
+    platform.code.commit("first", services__api__b="1")
+    tip = platform.code.commit("second", services__api__b="2")
+    platform.code.git("switch", "-q", "main")
+    platform.code.git("merge", "-q", "--ff-only", "topic")
+    platform.deploy(tip)
+
+    assert platform.delivered() == {"first": tip, "second": tip}
+
+
 def test_a_squash_is_found_by_its_tree_when_the_branch_was_built(platform):
     platform.code.git("switch", "-q", "-c", "topic")
     platform.code.commit("first", services__api__b="1")
@@ -180,6 +233,38 @@ def test_a_squash_is_found_by_its_tree_when_the_branch_was_built(platform):
     assert platform.delivered() == {"squashed (#1)": built}
 
 
+def test_a_squash_that_main_overtook_is_not_taken_for_the_build_of_its_branch(platform):
+    platform.code.git("switch", "-q", "-c", "topic")
+    platform.code.commit("first", services__api__b="1")
+    built = platform.code.commit("second", services__api__b="2")
+    platform.code.git("switch", "-q", "main")
+    platform.code.commit("meanwhile", services__api__c="1")
+    platform.code.git("merge", "-q", "--squash", "topic")
+    squashed = platform.code.commit("squashed (#1)")
+    platform.deploy(built)
+
+    assert platform.delivered() == {}
+
+    platform.deploy(squashed)
+
+    assert platform.delivered() == {"meanwhile": squashed, "squashed (#1)": squashed}
+
+
+def test_a_branch_that_takes_changes_back_is_no_older_commit_of_the_same_tree(platform):
+    platform.code.commit("first", services__api__b="1")
+    wrong = platform.code.commit("wrong", services__api__b="2")
+    platform.deploy(wrong)
+    platform.code.git("switch", "-q", "-c", "topic")
+    built = platform.code.commit("back to the first", services__api__b="1")
+    platform.code.git("switch", "-q", "main")
+    platform.code.git("merge", "-q", "--squash", "topic")
+    platform.code.commit("take it back (#1)")
+    platform.deploy(built)
+
+    assert platform.delivered() == {"first": wrong, "wrong": wrong, "take it back (#1)": built}
+    assert platform.classes()["wrong"] == "delivered"
+
+
 def test_a_rebase_is_found_by_its_patch_when_the_branch_was_built(platform):
     platform.code.git("switch", "-q", "-c", "topic")
     built = platform.code.commit("rebased", services__api__b="1")
@@ -189,6 +274,18 @@ def test_a_rebase_is_found_by_its_patch_when_the_branch_was_built(platform):
     platform.deploy(built)
 
     assert platform.delivered() == {"rebased": built}
+
+
+def test_each_commit_of_a_rebased_branch_is_delivered_by_the_build_of_its_tip(platform):
+    platform.code.git("switch", "-q", "-c", "topic")
+    first = platform.code.commit("first", services__api__b="1")
+    second = platform.code.commit("second", services__api__d="1")
+    platform.code.git("switch", "-q", "main")
+    platform.code.commit("meanwhile", services__api__c="1")
+    platform.code.git("cherry-pick", first, second)
+    platform.deploy(second)
+
+    assert platform.delivered() == {"first": second, "second": second}
 
 
 def test_a_cherry_pick_to_a_release_branch_delivers_that_change_alone(platform):
@@ -203,20 +300,83 @@ def test_a_cherry_pick_to_a_release_branch_delivers_that_change_alone(platform):
     assert platform.delivered() == {"fix": picked}
 
 
+def test_a_release_branch_delivers_every_change_that_was_picked_to_it(platform):
+    one = platform.code.commit("one fix", services__api__b="1")
+    platform.code.commit("left out", services__api__c="1")
+    another = platform.code.commit("another fix", services__api__d="1")
+    platform.code.git("switch", "-q", "-c", "release", platform.base)
+    platform.code.git("cherry-pick", "-x", one)
+    platform.code.git("cherry-pick", "-x", another)
+    picked = platform.code.git("rev-parse", "HEAD")
+    platform.code.git("switch", "-q", "main")
+    platform.deploy(picked)
+
+    assert platform.delivered() == {"one fix": picked, "another fix": picked}
+
+
+def test_a_release_branch_takes_back_what_was_not_picked_to_it_and_nothing_else(platform):
+    platform.code.commit("left out", services__api__c="1")
+    fix = platform.code.commit("fix", services__api__b="1")
+    platform.deploy(fix)
+    platform.code.git("switch", "-q", "-c", "release", platform.base)
+    platform.code.git("cherry-pick", "-x", fix)
+    picked = platform.code.git("rev-parse", "HEAD")
+    platform.code.git("switch", "-q", "main")
+    platform.deploy(picked)
+
+    assert platform.classes() == {"left out": "rolled_back", "fix": "delivered"}
+
+
+def test_a_change_that_was_taken_back_and_brought_again_is_delivered_by_the_branch_that_brings_it(platform):
+    first = platform.code.commit("try", services__api__b="1")
+    platform.code.git("revert", "--no-edit", first)
+    platform.code.minute += 1
+    platform.deploy(platform.code.git("rev-parse", "HEAD"))
+    platform.code.git("switch", "-q", "-c", "topic")
+    built = platform.code.commit("again, on a branch", services__api__b="1")
+    platform.code.git("switch", "-q", "main")
+    platform.code.commit("meanwhile", services__api__c="1")
+    platform.code.git("cherry-pick", built)
+    platform.deploy(built)
+
+    assert platform.delivered()["again, on a branch"] == built
+    assert "meanwhile" not in platform.delivered()
+
+
+def test_commits_of_one_pin_are_delivered_by_the_last_of_them(platform):
+    platform.code.commit("first", services__api__b="1")
+    last = platform.code.commit("second", services__api__b="2")
+    platform.deploy(last)
+
+    assert platform.delivered() == {"first": last, "second": last}
+
+
+def test_going_back_to_an_older_image_rolls_back_what_it_lacks(platform):
+    good = platform.code.commit("good", services__api__b="1")
+    bad = platform.code.commit("bad", services__api__b="2")
+    platform.deploy(good)
+    platform.deploy(bad)
+    platform.deploy(good)
+
+    assert platform.classes() == {"good": "delivered", "bad": "rolled_back"}
+
+
+def test_a_revert_of_what_was_deployed_is_a_change_of_its_own(platform):
+    sha = platform.code.commit("wrong", services__api__b="1")
+    platform.deploy(sha)
+    platform.code.git("revert", "--no-edit", sha)
+    revert = platform.code.git("rev-parse", "HEAD")
+    platform.deploy(revert)
+
+    assert platform.delivered() == {"wrong": sha, 'Revert "wrong"': revert}
+
+
 def test_a_change_that_is_reverted_before_it_is_deployed_is_reverted(platform):
     sha = platform.code.commit("wrong", services__api__b="1")
     platform.code.git("revert", "--no-edit", sha)
     revert = platform.code.git("rev-parse", "HEAD")
 
-    with platform.warehouse() as opened:
-        rows = opened.run(
-            "changes_in_window",
-            since=datetime(2026, 3, 1, tzinfo=UTC),
-            until=NOW,
-            as_of=NOW,
-            environment="dev",
-        ).dicts()
-    [row] = [row for row in rows if row["sha"] == sha]
+    [row] = [row for row in platform.changes() if row["sha"] == sha]
     assert row["class"] == "reverted"
     assert row["class_reason"] == f"commit {revert[:12]} took it back"
 

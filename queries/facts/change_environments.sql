@@ -1,7 +1,7 @@
 -- Changes in environments: one row a change and an environment it is meant for, and when it passed each stage there.
 --
 -- grain: repository, sha, service, environment
--- reads: changes, stage_passages, environment_releases, rollout_releases, applications, coverage, git_changed_path, configured_environment
+-- reads: changes, stage_passages, environment_releases, rollout_releases, picked_positions, applications, coverage, git_changed_path, configured_environment
 -- params:
 --
 -- A change passes a stage with the first step there that holds it, be it as part of a later change. What asks for it
@@ -231,12 +231,27 @@ back AS (
     WHERE rollout.is_step_back
 ),
 
+kept AS (
+    SELECT DISTINCT rollout.environment, rollout.service, rollout.synced_at, edge.edge_number
+    FROM rollout_releases AS rollout
+    JOIN picked_positions AS picked
+        ON picked.sha = rollout.source_sha
+        AND (coalesce(rollout.source_repository, '') = '' OR picked.repository = rollout.source_repository)
+    JOIN edge ON edge.service = rollout.service AND edge.position = picked.position
+    WHERE rollout.is_step_back
+),
+
 taken_away AS (
     SELECT back.environment, back.service || ' ' || back.edge_number AS stretch, min(back.synced_at) AS rolled_back_at
     FROM back
     JOIN arrived
         ON arrived.environment = back.environment AND arrived.stretch = back.service || ' ' || back.edge_number
-    WHERE back.synced_at > arrived.synced_at
+    LEFT JOIN kept
+        ON kept.environment = back.environment
+        AND kept.service = back.service
+        AND kept.synced_at = back.synced_at
+        AND kept.edge_number = back.edge_number
+    WHERE back.synced_at > arrived.synced_at AND kept.edge_number IS NULL
     GROUP BY back.environment, back.service, back.edge_number
 )
 

@@ -20,9 +20,7 @@ SELECT
     run.completed_at AS built_at,
     source.source_commit AS source_sha,
     place.repository AS source_repository,
-    place.position AS source_position,
-    place.own_position AS source_own_position,
-    place.own_confidence
+    place.position AS source_position
 FROM pipeline_runs AS run
 JOIN run_source_commits AS source ON source.cluster_uid = run.cluster_uid AND source.run_uid = run.uid
 JOIN configured_service AS service ON service.service = run.service

@@ -5,7 +5,7 @@
 -- params:
 --
 -- `config_position` is the place of the dry commit that the revision was made from, `config_sha` the commit that pinned
--- the image, which may be much older; `source_position` and `source_own_position` are of the commit that was built.
+-- the image, which may be much older; `source_position` is of the commit that was built.
 -- Of an Application with several sources `revision` is the one that a landed config repository knows.
 -- NULL: the revision is of no landed commit, or of an image that no landed pin names.
 -- `previous_source_position` is of the rollout before; `is_step_back`: this one holds less.
@@ -85,7 +85,6 @@ placed AS (
         release.source_repository,
         release.source_sha,
         release.source_position,
-        release.source_own_position,
         release.confidence
     FROM revised
     LEFT JOIN in_force

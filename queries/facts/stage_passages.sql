@@ -1,7 +1,7 @@
 -- Stage passages: one row each time that a service got further in an environment, stage by stage.
 --
 -- grain: environment, service, cluster_uid, uid, stage, kind, happened_at, to_position, after_position
--- reads: environment_releases, environment_revisions, rollout_releases, release_builds
+-- reads: environment_releases, environment_revisions, rollout_releases, release_builds, picked_positions
 -- params:
 --
 -- A step holds every change after `after_position` up to `to_position`. For `code` positions are places on the
@@ -14,7 +14,8 @@
 -- of no environment, and config commits are hydrated and promoted for all services of one: empty again.
 -- `began_at` is the start of a build or sync. `earliest_at` is there where the time is known only to lie between it
 -- and `happened_at`. `is_first_known`: it had happened before anybody looked, so its time says nothing.
--- A commit built beside the branch brings the change at its own place by itself: a step of one position, `is_again` too.
+-- A commit built beside the branch brings each change that was picked to it by itself: a step of one position,
+-- `is_again` too, and no surer than the pick.
 
 WITH hydrated AS (
     SELECT
@@ -63,8 +64,8 @@ revised AS (
         release.service,
         hydrated.stage,
         hydrated.happened_at,
+        release.source_repository,
         release.source_position,
-        release.source_own_position,
         release.source_sha,
         hydrated.revision,
         release.confidence,
@@ -86,23 +87,23 @@ revised AS (
 code AS (
     SELECT
         '' AS environment, service, '' AS cluster_uid, '' AS uid, 'build' AS stage, started_at AS began_at,
-        built_at AS happened_at, CAST(NULL AS TIMESTAMPTZ) AS earliest_at, source_position, source_own_position,
+        built_at AS happened_at, CAST(NULL AS TIMESTAMPTZ) AS earliest_at, source_repository, source_position,
         source_sha, pipeline_run AS evidence, CAST(1 AS DOUBLE) AS confidence, false AS is_first_known
     FROM release_builds
     UNION ALL
     SELECT
-        environment, service, '', '', 'pin', NULL, pinned_at, NULL, source_position, source_own_position,
+        environment, service, '', '', 'pin', NULL, pinned_at, NULL, source_repository, source_position,
         source_sha, config_sha, confidence, is_first_seen
     FROM environment_releases
     UNION ALL
     SELECT
-        environment, service, '', '', stage, NULL, happened_at, NULL, source_position, source_own_position,
+        environment, service, '', '', stage, NULL, happened_at, NULL, source_repository, source_position,
         source_sha, revision, confidence, is_first_known
     FROM revised
     UNION ALL
     SELECT
-        environment, service, cluster_uid, uid, 'sync', started_at, synced_at, NULL, source_position,
-        source_own_position, source_sha, revision, confidence, is_first_known
+        environment, service, cluster_uid, uid, 'sync', started_at, synced_at, NULL, source_repository,
+        source_position, source_sha, revision, confidence, is_first_known
     FROM rollout_releases
     UNION ALL
     SELECT
@@ -111,12 +112,12 @@ code AS (
             WHEN unobserved_since < healthy_at THEN unobserved_since
             WHEN healthy_earliest_at < healthy_at THEN healthy_earliest_at
         END,
-        source_position, source_own_position, source_sha, revision, confidence, is_first_known
+        source_repository, source_position, source_sha, revision, confidence, is_first_known
     FROM rollout_releases
 ),
 
 event AS (
-    SELECT * EXCLUDE (source_own_position), 'code' AS kind
+    SELECT * EXCLUDE (source_repository), 'code' AS kind
     FROM code
     UNION ALL
     SELECT
@@ -181,7 +182,11 @@ FROM placed
 WHERE kind = 'code' AND stage IN ('pin', 'hydrate') AND last_position < least(source_position, after_position)
 UNION ALL
 SELECT
-    environment, service, cluster_uid, uid, stage, 'code', true, source_own_position - 1, source_own_position, began_at,
-    happened_at, earliest_at, source_sha, evidence, confidence, is_first_known
+    code.environment, code.service, code.cluster_uid, code.uid, code.stage, 'code', true, picked.position - 1,
+    picked.position, code.began_at, code.happened_at, code.earliest_at, code.source_sha, code.evidence,
+    least(code.confidence, picked.confidence), code.is_first_known
 FROM code
-WHERE source_own_position IS NOT NULL AND happened_at IS NOT NULL
+JOIN picked_positions AS picked
+    ON picked.sha = code.source_sha
+    AND (coalesce(code.source_repository, '') = '' OR picked.repository = code.source_repository)
+WHERE code.happened_at IS NOT NULL

@@ -19,6 +19,8 @@ BAR_SECONDS = 5.0
 SERVICES = 20
 STITCHED = (
     "default_branches",
+    "side_commits",
+    "picked_positions",
     "branch_positions",
     "source_commits",
     "pins",
