@@ -42,7 +42,17 @@ def _has_no_credential(url: str) -> str:
     return url
 
 
+def _is_web_address(url: str) -> str:
+    """Refuse what a page must not link to, or would show a credential by."""
+    address = urlsplit(url)
+    is_bare = not (address.query or address.fragment or "@" in address.netloc) and url.isprintable()
+    if url and not (address.scheme in {"http", "https"} and address.hostname and is_bare and " " not in url):
+        raise ValueError("give an http or https URL without user, query and fragment")
+    return url
+
+
 Url = Annotated[str, AfterValidator(_has_no_credential)]
+WebUrl = Annotated[str, AfterValidator(_is_web_address)]
 
 
 class _Table(BaseModel):
@@ -159,6 +169,7 @@ class Repository(_Table):
         " `release_pins:GLOB` where the format does not show.",
     )
     token_variable: str = Field("", description="Environment variable that holds a token for its https URL.")
+    web_url: WebUrl = Field("", description="Its web page; reports link commits to /commit/SHA below it.")
 
 
 class Database(_Table):

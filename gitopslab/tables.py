@@ -106,6 +106,49 @@ class Headline:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Text that leads to an address: in a table, or as a line of its own.
+
+    Attributes:
+        text: What is shown.
+        address: A place in the same page, after `#`, or an http or https URL.
+    """
+
+    text: str
+    address: str
+
+    def _repr_html_(self) -> str:
+        return f"<p>{_anchor(self)}</p>"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What is folded away under a line; a notebook shows it closed.
+
+    Attributes:
+        summary: The line.
+        parts: Tables, sentences, links and other folds.
+        anchor: What a link to it names, after `#`; empty for none.
+    """
+
+    summary: str
+    parts: "tuple[Table | Sentences | Link | Fold, ...]"
+    anchor: str = ""
+
+    def _repr_html_(self) -> str:
+        inside = "".join(part._repr_html_() for part in self.parts)
+        # Browsers open the fold that holds what a link leads to, but not one that is what it leads to.
+        place = f'<div id="{escape(self.anchor)}">{inside}</div>' if self.anchor else inside
+        return f"<details><summary>{escape(self.summary)}</summary>{place}</details>"
+
+    def __repr__(self) -> str:
+        return "\n".join([self.summary, *map(repr, self.parts)])
+
+
+@dataclass(frozen=True)
 class Told:
     """A value in a table with what stands below it, smaller: an interval, or counts."""
 
@@ -180,8 +223,15 @@ def _cell(value: Any, is_number: bool) -> str:  # noqa: FBT001 - of the column t
         lines = [line for line in value.below.split("; ") if line]
         below = "".join(f'<br><small class="muted">{escape(_unbroken(line))}</small>' for line in lines)
         return f"<td{_NUMBER}>{escape(value.value)}{below}</td>"
+    if isinstance(value, Link):
+        return f"<td>{_anchor(value)}</td>"
     kind = _NUMBER if is_number else ' class="time"' if isinstance(value, datetime) else ""
     return f"<td{kind}>{escape(_text(value))}</td>"
+
+
+def _anchor(link: Link) -> str:
+    outside = "" if link.address.startswith("#") else ' rel="noopener noreferrer"'
+    return f'<a href="{escape(link.address)}"{outside}>{escape(link.text)}</a>'
 
 
 def _unbroken(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import nbformat
 import pytest
 from typer.testing import CliRunner
 
+import gitopslab
 from gitopslab import queries, reports, settings
 from gitopslab.cli import app
 from gitopslab.errors import ParameterError, UsageError
@@ -17,6 +19,7 @@ from gitopslab.extract import files
 from gitopslab.extract.landing import Landing
 from gitopslab.extract.run import Origin
 from gitopslab.lake import Lake
+from gitopslab.reports import stories
 from gitopslab.settings import Settings
 from gitopslab.warehouse import build
 from gitopslab.world import platform as world
@@ -88,6 +91,38 @@ def test_every_change_is_measured_or_left_out_for_a_reason(run):
     assert steps[-1]["change_count"] == run.result["environments"]["dev"]["duration"]["n"]
 
 
+def test_every_commit_that_a_table_links_has_its_story_on_the_page(run, platform):
+    page = run.page.read_text()
+    linked = set(re.findall(r'<td><a href="#(change-[0-9a-f]{12})">', page))
+    steps = {
+        f"change-{step['example_sha'][:12]}" for step in run.result["not_measured"] if step["example_sha"]
+    }
+
+    assert steps
+    assert steps <= linked == set(re.findall(r'<div id="(change-[0-9a-f]{12})">', page))
+    assert {f"change-{each['sha'][:12]}" for each in run.result["stories"]} == linked
+    with gitopslab.open(platform.warehouse.path) as warehouse:
+        until = warehouse.window("14d", "2026-03-23").until
+        explained = warehouse.run(
+            "change_links", sha=run.result["stories"][0]["sha"], environment="dev", as_of=until
+        )
+    for evidence in explained.table["evidence"].drop_null().to_pylist():
+        assert f"<td>{evidence}</td>" in page
+
+
+def test_of_many_changes_forty_are_told_and_each_list_has_its_turn(platform):
+    with gitopslab.open(platform.warehouse.path) as warehouse:
+        window = warehouse.window("14d", "2026-03-23")
+        rows = warehouse.run(
+            "changes_in_window", environment="", since=window.since, until=window.until, as_of=window.until
+        )
+        shas = list(dict.fromkeys(rows.arrow()["sha"].to_pylist()))
+        told = stories.tell(warehouse, rows, shas, shas[:-4:-1], as_of=window.until)
+
+    assert len(shas) > stories.MOST
+    assert {change.sha for change in told.changes} == {*shas[: stories.MOST - 3], *shas[-3:]}
+
+
 def test_the_same_lake_and_parameters_give_the_same_result(run, platform):
     again = reports.render(
         "lead_time",
@@ -101,8 +136,6 @@ def test_the_same_lake_and_parameters_give_the_same_result(run, platform):
 
 def test_the_numbers_are_those_of_the_rows(run, platform):
     """What the report says, counted by hand in SQL over the same window."""
-    import gitopslab
-
     with gitopslab.open(platform.warehouse.path) as warehouse:
         [row] = warehouse.sql(
             """

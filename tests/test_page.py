@@ -141,6 +141,10 @@ def test_a_markdown_table_aligns_numbers_right():
         ('<td class="number bar">1</td>', "<td>1</td>"),
         ('<p id="show-code" style="position:fixed" onclick="x()">a</p>', "<p>a</p>"),
         ('<a href="https://example.org/">a</a>', '<a href="https://example.org/">a</a>'),
+        ('<a rel="noopener noreferrer">a</a>', '<a rel="noopener noreferrer">a</a>'),
+        ('<a rel="opener">a</a>', "<a>a</a>"),
+        ('<div id="change-0123456789ab">a</div>', '<div id="change-0123456789ab">a</div>'),
+        ('<div id="section-a">a</div>', "<div>a</div>"),
         ('<a href="javascript:x()">a</a>', "<a>a</a>"),
         ('<a href="java\nscript:x()">a</a>', "<a>a</a>"),
         ('<a href="data:text/html,x">a</a>', "<a>a</a>"),
@@ -196,6 +200,13 @@ def test_a_page_without_figures_may_run_no_script():
 
     assert "script-src &#39;none&#39;" in policy
     assert "default-src &#39;none&#39;" in policy
+
+
+def test_a_page_with_folds_may_run_what_opens_them_and_nothing_else():
+    text = page_of(code(shown({"text/html": "<details><summary>a</summary>b</details>"})))
+
+    assert text.count("<script>") == text.count("sha256-") == 1
+    assert "hashchange" in text
 
 
 class Tags(HTMLParser):

@@ -120,3 +120,33 @@ def test_the_documented_file_shows_every_key_and_is_in_force(tmp_path):
             assert f"{key} = " in section, (name, key)
     assert load(tmp_path, plain) == load(tmp_path, "")
     assert [c.name for c in load(tmp_path, example).clusters] == ["hub", "dev", "ryzen"]
+
+
+@pytest.mark.parametrize(
+    "web_url",
+    [
+        "javascript:alert(1)",
+        "//example.org/app",
+        "ftp://example.org/app",
+        "https://",
+        "https://me:hunter2@example.org/app",
+        "https://example.org/app?token=hunter2",
+        "https://example.org/a b",
+        "https://example.org/app\\u202e",
+    ],
+)
+def test_a_web_address_that_a_page_must_not_link_to_is_refused(web_url, tmp_path):
+    text = f'[[repositories]]\nname = "app"\nweb_url = "{web_url}"\n'
+
+    with pytest.raises(
+        SettingsError, match=r"repositories\.0\.web_url: .*give an http or https URL"
+    ) as refused:
+        load(tmp_path, text)
+
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_repository_may_have_a_web_address(tmp_path):
+    text = '[[repositories]]\nname = "app"\nweb_url = "https://git.example.org:8443/team/app"\n'
+
+    assert load(tmp_path, text).repositories[0].web_url == "https://git.example.org:8443/team/app"

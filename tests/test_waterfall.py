@@ -31,6 +31,7 @@ def test_the_steps_go_from_all_changes_down_to_the_measured_ones():
         ("measured", 2, 2),
     ]
     assert (steps[0].example_sha, steps[0].says) == ("d", "says d")
+    assert (steps[-1].example_sha, steps[-1].says) == ("b", "")
     assert why(steps[1]) == "a later commit took them back before they were there"
     assert sentence(steps, "dev") == (
         "dev: 33% of 6 changes are measured; 2 not stitched, 1 reverted, 1 on their way."
@@ -49,3 +50,9 @@ def test_environments_have_steps_of_their_own():
 
     assert [(step.environment, step.ratio) for step in steps] == [("dev", 1), ("staging", 1)]
     assert sentence(steps, "dev") == "dev: 100% of 1 changes are measured, none is left out."
+
+
+def test_where_nothing_is_measured_there_is_no_example_of_it():
+    *_, rest = waterfall(changes(left_out("c", "reverted")))
+
+    assert (rest.change_count, rest.example_sha) == (0, "")

@@ -9,7 +9,7 @@ from gitopslab.cli import output
 from gitopslab.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitopslab.metrics.change_story import Step, Story
+    from gitopslab.metrics.change_story import Story
     from gitopslab.warehouse import Warehouse
 
 _FEWEST_DIGITS = 4
@@ -44,15 +44,14 @@ def change(
 ) -> None:
     """Tell what became of one change: each step, when, by which rule, and where that can be looked up."""
     from gitopslab import settings, warehouse
-    from gitopslab.metrics import change_story
+    from gitopslab.reports import stories
     from gitopslab.reports.result import plain
 
     with warehouse.Warehouse(settings.load().warehouse.path) as opened:
         commit = _commit(opened, sha)
         until = opened.window("1s", as_of).until
         rows = _changes(opened, commit, environment, until)
-        links = opened.run("change_links", sha=commit["line_sha"], environment=environment, as_of=until)
-        told = change_story.stories(rows, links.dicts())
+        told = stories.of_changes(opened, rows, until)
     if as_json:
         typer.echo(output.as_json(plain({"commit": commit, "stories": [story.findings() for story in told]})))
         return
@@ -144,18 +143,9 @@ def _headline(commit: dict[str, Any]) -> str:
 
 
 def _print(story: "Story") -> None:
+    from gitopslab.metrics.change_story import HEADINGS
+
     typer.echo(f"\n{output.plain(str(story))}")
-    headings = ("at", "after", "took", "stage", "what led to what", "rule", "confidence", "evidence")
-    output.table(headings, [_cells(step) for step in story.steps])
+    output.table(HEADINGS, [step.cells() for step in story.steps])
     for sentence in story.unknown:
         typer.echo(f"  {output.plain(sentence)}")
-
-
-def _cells(step: "Step") -> tuple[Any, ...]:
-    from gitopslab.metrics.durations import human
-
-    after, took = (
-        None if seconds is None else human(seconds) for seconds in (step.after_seconds, step.took_seconds)
-    )
-    stage = step.stage if step.is_chosen else f"({step.stage})"
-    return step.at, after, took, stage, step.link, step.rule, step.confidence, step.evidence

@@ -76,6 +76,7 @@ _EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "since": "2026-01-01",
             "pins": [],
             "token_variable": "GITHUB_TOKEN",
+            "web_url": "https://github.com/example/workflow-builder",
         },
         {
             "name": "stacks",

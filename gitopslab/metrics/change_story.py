@@ -1,6 +1,6 @@
 """The story of one change in one environment: every step with what proves it, and what is not known."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,8 @@ _WHY_UNSEEN = {
 }
 _SHORT = 12
 """Digits of a sha that are shown."""
+HEADINGS = ("at", "after", "took", "stage", "what led to what", "rule", "confidence", "evidence")
+"""What stands above `Step.cells`."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,19 @@ class Step:
     evidence: str
     confidence: float | None
     is_chosen: bool
+
+    def cells(self, length: Callable[[float], object] = human) -> tuple[Any, ...]:
+        """Return the step as a row of a table, under `HEADINGS`; a stage in brackets does not count.
+
+        Args:
+            length: Shows a length of time, in seconds.
+        """
+        after, took = (
+            None if seconds is None else length(seconds)
+            for seconds in (self.after_seconds, self.took_seconds)
+        )
+        stage = self.stage if self.is_chosen else f"({self.stage})"
+        return self.at, after, took, stage, self.link, self.rule, self.confidence, self.evidence
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitopslab.metrics.lead_time import environments
 
@@ -47,7 +47,7 @@ class Step:
         change_count: How many they are.
         left_count: How many changes are left after them.
         of_count: How many there were at first.
-        says: What is known of the newest of them.
+        says: What is known of the newest of them; empty for what is measured.
         example_sha: The newest of them; empty for none.
     """
 
@@ -116,7 +116,7 @@ def _steps(environment: str, changes: "pd.DataFrame") -> list[Step]:
         if rows.empty:
             continue
         left -= len(rows)
-        newest = rows.sort_values(["committed_at", "sha"], kind="stable").iloc[-1]
+        newest = _newest(rows)
         steps.append(
             Step(
                 environment,
@@ -128,4 +128,9 @@ def _steps(environment: str, changes: "pd.DataFrame") -> list[Step]:
                 example_sha=str(newest["sha"]),
             )
         )
-    return [*steps, Step(environment, MEASURED, left, left, len(changes))]
+    example_sha = str(_newest(changes[reasons.eq(MEASURED)])["sha"]) if left else ""
+    return [*steps, Step(environment, MEASURED, left, left, len(changes), example_sha=example_sha)]
+
+
+def _newest(changes: "pd.DataFrame") -> "pd.Series[Any]":
+    return changes.sort_values(["committed_at", "sha"], kind="stable").iloc[-1]

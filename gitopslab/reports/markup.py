@@ -40,6 +40,9 @@ _ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
 }
+_OUTSIDE = "noopener noreferrer"
+# Anchors of the package's own: a name from outside must not stand for another part of the page.
+_ANCHOR = re.compile(r"change-[0-9a-f]{1,12}")
 _PROTOCOLS = {"http", "https", "mailto"}
 # What pandas and polars put before their tables; the page has a style of its own.
 _STYLE = re.compile(r"<style\b.*?</style\s*>", re.IGNORECASE | re.DOTALL)
@@ -98,6 +101,10 @@ def _cleaner(*, with_anchors: bool) -> "Cleaner":
     def is_allowed(tag: str, name: str, value: str) -> bool:
         if name == "class":
             return _CLASSES.issuperset(value.split())
+        if (tag, name) == ("a", "rel"):
+            return value == _OUTSIDE
+        if (tag, name) == ("div", "id"):
+            return _ANCHOR.fullmatch(value) is not None
         return name in _ATTRIBUTES.get(tag, ()) or (with_anchors and name == "id" and tag in _HEADINGS)
 
     return Cleaner(

@@ -85,12 +85,11 @@ def render(notebook: Mapping[str, Any], about: About) -> str:
     """
     headings: list[markup.Heading] = []
     cells = [_cell(cell, headings) for cell in notebook["cells"] if cell["cell_type"] in {"markdown", "code"}]
-    has_figures = any(output.kind == "figure" for cell in cells for output in cell.outputs)
-    scripts = _scripts() if has_figures else []
+    outputs = [output for cell in cells for output in cell.outputs]
     contents = [heading for heading in headings if heading.level in {2, 3}]
     return fill(
         "report.html.j2",
-        scripts,
+        _scripts(outputs),
         title=next((h.text for h in headings if h.level == 1), about.report),
         about=about,
         cells=cells,
@@ -188,10 +187,14 @@ def _policy(scripts: Sequence[str]) -> str:
     )
 
 
-def _scripts() -> list[str]:
+def _scripts(outputs: Sequence[Output]) -> list[str]:
+    """Return what the page has to run, the small before the large, which takes a second."""
+    folds = [_file("folds.js")] if any("<details" in output.content for output in outputs) else []
+    if not any(output.kind == "figure" for output in outputs):
+        return folds
     from plotly.offline import get_plotlyjs
 
-    return [get_plotlyjs(), _file("figures.js")]
+    return [*folds, get_plotlyjs(), _file("figures.js")]
 
 
 def _file(name: str) -> str:
