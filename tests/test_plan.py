@@ -102,6 +102,7 @@ def evidence(asked: int = 50, **rest) -> Evidence:
         "syncs": (),
         "deployments": (),
         "is_configuration_known": False,
+        "recorded": None,
         "outcomes": (),
     }
     question = Question(asked, WINDOW, cluster="dev", model="m", samples=20)

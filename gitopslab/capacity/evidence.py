@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gitopslab.capacity import bundle, inputs
+from gitopslab.capacity.asked import Asked
 from gitopslab.capacity.bundle import Bundle
 from gitopslab.capacity.cohorts import Cohorts
 from gitopslab.capacity.concurrency import Envelope, evaluate
 from gitopslab.capacity.configuration import Configuration
 from gitopslab.capacity.layers import Reading, platform_layers, real_layers
+from gitopslab.capacity.replay.recording import Recording, recording
 from gitopslab.errors import UsageError
 from gitopslab.metrics.in_flight import mean_in_flight
 from gitopslab.metrics.instance_outcomes import instance_outcomes
@@ -24,25 +26,7 @@ Row = Mapping[str, Any]
 DEPLOYMENT = "workflow-builder"
 """The Deployment whose variables configure the platform."""
 
-
-class Rows(Protocol):
-    """What a query returned."""
-
-    def dicts(self) -> list[dict[str, Any]]:
-        """Return one dictionary a row."""
-        ...
-
-    def pandas(self) -> "pd.DataFrame":
-        """Return a frame."""
-        ...
-
-
-class Asked(Protocol):
-    """What runs queries by name: an open warehouse."""
-
-    def run(self, name: str, **parameters: Any) -> Rows:
-        """Run the query called `name`."""
-        ...
+_REPLAYED = timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -92,6 +76,7 @@ class Evidence:
         syncs: Rows of `sync_operations_in_window`, of Applications of the cluster.
         deployments: Rows of `deployments_as_of` of the cluster.
         is_configuration_known: Whether the Deployment was seen whose variables configure the platform.
+        recorded: The cluster's queues and its last Workloads, to replay; None where no queue was seen.
         outcomes: Rows of `prediction_outcomes_as_of`.
     """
 
@@ -108,6 +93,7 @@ class Evidence:
     syncs: tuple[Row, ...]
     deployments: tuple[Row, ...]
     is_configuration_known: bool
+    recorded: Recording | None
     outcomes: tuple[Row, ...]
 
     @property
@@ -185,10 +171,16 @@ def gather(warehouse: Asked, question: Question) -> Evidence:
         ),
         deployments=tuple(warehouse.run("deployments_as_of", **there_now).dicts()),
         is_configuration_known=bool(variables),
+        recorded=recording(warehouse, _replayed(question.window), cluster, question.window.until),
         outcomes=tuple(
             warehouse.run("prediction_outcomes_as_of", **now, cluster=cluster, model=question.model).dicts()
         ),
     )
+
+
+def _replayed(window: Window) -> Window:
+    """Return the part of a window that is replayed: queues are as they are now, and were others long ago."""
+    return Window(max(window.since, window.until - _REPLAYED), window.until)
 
 
 def _busiest(sessions: "pd.DataFrame", model: str) -> str:

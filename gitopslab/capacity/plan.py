@@ -20,34 +20,22 @@ from gitopslab.capacity.expectation import Prediction, expect
 from gitopslab.capacity.gates import Finding, Status, findings
 from gitopslab.capacity.layers import KINDS
 from gitopslab.capacity.predictions import Judged
+from gitopslab.capacity.second_opinion import SecondOpinion, second_opinion
 from gitopslab.metrics.change_points import ChangePoint, change_points
-from gitopslab.metrics.cost import COST_PER_RESOLVED, MARGINAL_COST, Costs, costs
+from gitopslab.metrics.cost import Costs, costs
 from gitopslab.metrics.durations import Bootstrap
 from gitopslab.metrics.freshness import Freshness, Input, freshness
-from gitopslab.metrics.littles_law import LITTLES_LAW, LittlesLaws, littles_law
-from gitopslab.metrics.quality_knee import PLATFORM_KNEE, QUALITY_KNEE, Knee, Quality, quality
-from gitopslab.metrics.scaling_law import EXTRAPOLATION_LIMIT, SCALING_LAW, ScalingFit
+from gitopslab.metrics.littles_law import LittlesLaws, littles_law
+from gitopslab.metrics.quality_knee import QUALITY_KNEE, Knee, Quality, quality
+from gitopslab.metrics.scaling_law import EXTRAPOLATION_LIMIT, ScalingFit
 from gitopslab.metrics.scaling_windows import TooFewWindows, fit_scaling_law
-from gitopslab.metrics.session_clock import SESSION_CLOCK, TooFewSessions, fit_session_clock
-from gitopslab.metrics.steady_state import STEADY_THROUGHPUT, steady_windows
+from gitopslab.metrics.session_clock import TooFewSessions, fit_session_clock
+from gitopslab.metrics.steady_state import steady_windows
 from gitopslab.metrics.wait_forecast import QueuedJob, WaitCalibration, WaitForecast, replay
-from gitopslab.metrics.waits import QUEUE_WAIT, QueueWaits, queue_waits
+from gitopslab.metrics.waits import QueueWaits, queue_waits
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DEFINITIONS = (
-    STEADY_THROUGHPUT,
-    SCALING_LAW,
-    SESSION_CLOCK,
-    QUALITY_KNEE,
-    PLATFORM_KNEE,
-    LITTLES_LAW,
-    QUEUE_WAIT,
-    COST_PER_RESOLVED,
-    MARGINAL_COST,
-)
-"""What a plan measures."""
 
 _FEWEST = 30
 """So many sessions had it around them that a concurrency counts as carried."""
@@ -71,6 +59,7 @@ class Plan:
         scaling: The law fitted to steady windows.
         clock: The law fitted to how long each session took: the second opinion.
         balance: Little's law in each steady window.
+        opinion: What a replay says of what was asked for; None where nothing was recorded to replay.
         quality: How good answers are against concurrency.
         costs: What a resolved task costs, by level.
         waits: By queue and priority.
@@ -94,6 +83,7 @@ class Plan:
     scaling: ScalingFit | TooFewWindows
     clock: ScalingFit | TooFewSessions
     balance: LittlesLaws
+    opinion: SecondOpinion | None
     quality: Quality
     costs: Costs
     waits: tuple[QueueWaits, ...]
@@ -171,6 +161,9 @@ def plan(evidence: Evidence) -> Plan:
         scaling=scaling,
         clock=clock,
         balance=balance,
+        opinion=second_opinion(
+            evidence.recorded, evidence.queue, question.concurrency, current, law, seed=question.seed
+        ),
         quality=quality_found,
         costs=_costs(sessions, quality_found, bootstrap),
         waits=tuple(queue_waits(evidence.waits)),

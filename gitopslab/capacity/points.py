@@ -44,11 +44,11 @@ def _curve(plan: Plan) -> Answer:
 
 def _second_opinion(plan: Plan) -> Answer:
     laws = [fit for fit in (plan.scaling, plan.clock) if isinstance(fit, ScalingFit)]
+    said = [str(plan.opinion)] if plan.opinion else []
     if len(laws) > 1:
         first, second = (fit.law.throughput(plan.decision.to) for fit in laws)
-        apart = f"Steady windows and sessions' own times are {abs(first / second - 1):.0%} apart there."
-        return True, f"{apart} {plan.balance}"
-    return bool(plan.balance.windows), str(plan.balance)
+        said.append(f"Steady windows and sessions' own times are {abs(first / second - 1):.0%} apart there.")
+    return bool(plan.opinion or plan.balance.windows), " ".join([*said, str(plan.balance)])
 
 
 def _quality(plan: Plan) -> Answer:
@@ -63,9 +63,9 @@ def _binding(plan: Plan) -> Answer:
 
 
 def _waits(plan: Plan) -> Answer:
-    now, asked = (_waited(each) for each in (plan.now, plan.asked))
+    said = dict.fromkeys(_waited(each) for each in (plan.now, plan.asked))
     forecast = f" {plan.forecast} {plan.calibration}" if plan.forecast else ""
-    return bool(plan.asked.wait_seconds), f"{now} {asked}{forecast}"
+    return bool(plan.asked.wait_seconds), f"{' '.join(said)}{forecast}"
 
 
 def _waited(prediction: Prediction) -> str:
@@ -170,6 +170,7 @@ def findings_of(plan: Plan) -> dict[str, Any]:
         "step": plan.step,
         "asked": plan.asked,
         "throughput_knee": plan.law.knee if plan.law else None,
+        "second_opinion": plan.opinion,
         "quality": plan.quality,
         "changes": plan.changes,
         "waits": [_told(each) for each in plan.waits],

@@ -10,8 +10,6 @@ from gitopslab.errors import UsageError
 
 if TYPE_CHECKING:
     from gitopslab.capacity.replay.comparison import Comparison, Mean
-    from gitopslab.capacity.replay.history import History
-    from gitopslab.capacity.replay.model import Plane
     from gitopslab.warehouse import Warehouse
     from gitopslab.window import Window
 
@@ -66,6 +64,7 @@ def whatif(
         raise UsageError("whatif: which change? Name a file; `gitopslab whatif --example` prints one")
     from gitopslab import settings, warehouse
     from gitopslab.capacity.replay import Pace, comparison
+    from gitopslab.capacity.replay.recording import recording
 
     wanted = changes.parse(_document(change), str(change))
     with warehouse.Warehouse(settings.load().warehouse.path) as opened:
@@ -73,11 +72,20 @@ def whatif(
         window = opened.window(since, until or known.isoformat())
         cluster = cluster or _only_cluster(opened)
         there = {"as_of": known, "cluster": cluster}
-        plane = _plane(opened, there)
-        history = _history(opened, window, there, plane)
+        recorded = recording(opened, window, cluster, known)
+        if recorded is None:
+            raise UsageError(
+                f"cluster {cluster!r}: no ClusterQueue was seen of it; name another with --cluster"
+            )
         notes = _notes(opened, there)
     found = comparison.compare(
-        plane, history, wanted, pace=Pace(), replications=replications, seed=seed, where=str(change)
+        recorded.plane,
+        recorded.history,
+        wanted,
+        pace=Pace(),
+        replications=replications,
+        seed=seed,
+        where=str(change),
     )
     if as_json:
         typer.echo(output.as_json(_findings(found, window, cluster, notes)))
@@ -116,42 +124,6 @@ def _only_cluster(warehouse: "Warehouse") -> str:
         there = ", ".join(names) or "none"
         raise UsageError(f"whatif: say whose queues, with --cluster; clusters with ClusterQueues: {there}")
     return str(names[0])
-
-
-def _plane(warehouse: "Warehouse", there: dict[str, Any]) -> "Plane":
-    """Return the queues of a cluster as they were.
-
-    Raises:
-        UsageError: There are none.
-    """
-    from gitopslab.capacity.inputs import cohort_objects_of, queues_of
-    from gitopslab.capacity.replay import Plane, Policy
-
-    queues = queues_of(warehouse.run("queue_quotas_as_of", **there).dicts())
-    if not queues:
-        raise UsageError(
-            f"cluster {there['cluster']!r}: no ClusterQueue was seen of it; name another with --cluster"
-        )
-    policies = warehouse.run("queue_policies_as_of", **there).dicts()
-    return Plane(
-        tuple(sorted(queues, key=lambda queue: queue.name)),
-        cohort_objects_of(warehouse.run("cohort_quotas_as_of", **there).dicts()),
-        {
-            row["cluster_queue"]: Policy(
-                row["queueing_strategy"], row["preempt_within_cluster_queue"], row["reclaim_within_cohort"]
-            )
-            for row in policies
-        },
-    )
-
-
-def _history(warehouse: "Warehouse", window: "Window", there: dict[str, Any], plane: "Plane") -> "History":
-    from gitopslab.capacity.replay.history import history
-
-    workloads = warehouse.run("workloads_to_replay", since=window.since, until=window.until, **there)
-    requests = warehouse.run("workload_requests_as_of", **there)
-    resources = {queue.name: queue.resources for queue in plane.queues}
-    return history(window, workloads.dicts(), requests.dicts(), resources)
 
 
 def _notes(warehouse: "Warehouse", there: dict[str, Any]) -> list[str]:
