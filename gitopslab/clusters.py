@@ -36,8 +36,8 @@ IN_CLUSTER = "in-cluster"
 
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 60
-# A bookmark comes once a minute: who is silent for longer is gone, and has not said so.
-_SILENCE_SECONDS = 90
+# A bookmark comes once a minute, but only where something happened since the watch began.
+_SILENCE_SECONDS = 90.0
 # A watch keeps its connection; with fewer places in the pool each one more is made and thrown away.
 _CONNECTIONS = 64
 # Who had to wait so long for more had read everything; what is told first, of the past, may come haltingly.
@@ -51,6 +51,8 @@ _MAX_REFUSAL_BYTES = 64 << 10
 class WatchStream:
     """The lines of one watch, as they arrive; `close()` may be called by another thread.
 
+    It ends when the API server ends it, and after a silence: who asks anew learns whether somebody is there.
+
     Attributes:
         caught_up_at: The last time, UTC, when all that the API server had told was read, so that the reader
             had to wait; None while what happened before the watch began may still be coming.
@@ -61,10 +63,10 @@ class WatchStream:
         self.caught_up_at: datetime | None = None
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        """Yield the complete lines that arrived together, until the API server ends the watch.
+        """Yield the complete lines that arrived together, until the watch ends.
 
         Raises:
-            UnreachableError: The connection broke, or was silent for longer than a living one is.
+            UnreachableError: The connection broke.
         """
         rest = b""
         with _transport(self._cluster):
@@ -77,7 +79,9 @@ class WatchStream:
 
     def _receive(self) -> bytes:
         asked_at, started = datetime.now(UTC), monotonic()
-        received = self._response.read1(_READ_BYTES)
+        received = b""
+        with suppress(urllib3.exceptions.ReadTimeoutError):
+            received = self._response.read1(_READ_BYTES)
         if monotonic() - started >= (_LULL_SECONDS if self.caught_up_at is None else _PAUSE_SECONDS):
             self.caught_up_at = asked_at
         return received
@@ -91,10 +95,17 @@ class WatchStream:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster, under the name that gitopslab.toml gives it."""
+    """One cluster, under the name that gitopslab.toml gives it.
+
+    Attributes:
+        name: That name.
+        api: The transport, with its credentials.
+        silence_seconds: How long a watch waits to be told something.
+    """
 
     name: str
     api: client.ApiClient
+    silence_seconds: float = _SILENCE_SECONDS
 
     def get(self, path: str, *, what: str = "") -> dict[str, Any]:
         """Return the JSON object at `path`.
@@ -131,7 +142,7 @@ class Cluster:
     def watch(self, path: str, *, what: str = "") -> Iterator[WatchStream]:
         """Open the watch at `path`; its connection ends with the block. Errors are those of `page()`."""
         with _transport(self.name):
-            response = self._open(path, what, _SILENCE_SECONDS)
+            response = self._open(path, what, self.silence_seconds)
         try:
             yield WatchStream(self.name, response)
         finally:

@@ -1,8 +1,8 @@
 """The reflector: one resource of one cluster, kept as it is there by a list and a watch from the list on.
 
 A watch that was cut goes on from the last version it told. Where the API server does not know that
-version any more (410), the resource is listed anew: what is gone is noted as an inferred deletion,
-and the time nobody saw as a gap.
+version any more (410), or not yet, since etcd was restored from a backup, the resource is listed anew: what
+is gone is noted as an inferred deletion, and the time nobody saw as a gap.
 """
 
 import logging
@@ -33,6 +33,8 @@ from gitopslab.resources import Resource
 _log = logging.getLogger("gitopslab.watch")
 
 _WATCH_SECONDS = (240, 300)
+# Where nothing happens a watch is silent: only its end, in good order, shows that all was told.
+_FIRST_WATCH_SECONDS = 5
 # A kind that is not served now may be tomorrow; nobody is in a hurry for it.
 _NOT_SERVED_SECONDS = 300.0
 # A watch that ends sooner, and told nothing, counts as a failure.
@@ -107,6 +109,8 @@ class Reflector:
     def _step(self) -> None:
         version = self._locate()
         if self._position:
+            if self.state not in {"listing", "watching"}:
+                self._check_position(version, self._position.resource_version)
             self._watch(version, self._position.resource_version)
         elif self._streams_lists:
             self._stream_list(version)
@@ -154,12 +158,23 @@ class Reflector:
 
     # --- watches
 
+    def _check_position(self, version: str, resource_version: str) -> None:
+        """Ask how far the API server is: it leaves a watch that begins in its future untold, and alone.
+
+        Raises:
+            ExpiredError: It is not as far as it was.
+        """
+        path = path_of(self.resource, version, limit=1)
+        text = self._around.cluster.page(path, what=f"`list` on {self.resource}")
+        reached = answers.read_page(text, self.intake.source, self.resource.kind).resource_version
+        if reached.isdecimal() and resource_version.isdecimal() and int(reached) < int(resource_version):
+            went_back = f"from version {resource_version} to {reached}"
+            raise ExpiredError(f"{self.intake.source}: the API server went back {went_back}")
+
     def _watch(self, version: str, resource_version: str) -> None:
-        query = {
-            "watch": "1",
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(self._around.random.randint(*_WATCH_SECONDS)),
-        }
+        is_first = bool(resource_version) and self.state != "watching"
+        seconds = _FIRST_WATCH_SECONDS if is_first else self._around.random.randint(*_WATCH_SECONDS)
+        query = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
         if resource_version:
             query["resourceVersion"] = resource_version
             initial = None
@@ -184,7 +199,7 @@ class Reflector:
             self._end(started_at, stream, told=told)
 
     def _end(self, started_at: datetime, stream: WatchStream, *, told: bool) -> None:
-        """Take note that the API server ended a watch, as it does every few minutes."""
+        """Take note that a watch ended, as it does every few minutes or after a silence."""
         if told or (self._around.clock() - started_at).total_seconds() >= _SHORT_SECONDS:
             self._hear(stream.caught_up_at)
         else:
