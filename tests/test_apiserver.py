@@ -178,10 +178,10 @@ def test_a_list_can_be_had_as_it_was(server):
         ({"labelSelector": "a=b=c"}, 400),
         ({"sendInitialEvents": "true"}, 422),
         ({"watch": "true", "sendInitialEvents": "true", "allowWatchBookmarks": "true"}, 422),
-        ({"watch": "true", "sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}, 422),
+        ({"continue": "e30", "resourceVersion": "1"}, 400),
         ({"watch": "true", "resourceVersionMatch": "NotOlderThan"}, 422),
-        ({"watch": "true", "resourceVersion": "x"}, 400),
-        ({"watch": "true", "resourceVersion": "99999"}, 504),
+        ({"watch": "true", "timeoutSeconds": "x"}, 400),
+        ({"watch": "true", "resourceVersion": "x"}, 500),
     ],
 )
 def test_parameters_that_do_not_go_together_are_refused(server, query, code):
@@ -265,7 +265,7 @@ def test_bookmarks_come_only_to_who_asks(server):
     server.store.put("events", {"metadata": {"name": "e", "namespace": "n"}})
     found = events(server, resourceVersion=since, allowWatchBookmarks="true")
     assert {event["type"] for event in found} == {"BOOKMARK"}
-    assert found[-1]["object"]["metadata"]["resourceVersion"] == str(since + 1)
+    assert int(found[-1]["object"]["metadata"]["resourceVersion"]) > since
     assert found[-1]["object"]["kind"] == "Application"
 
 
@@ -279,6 +279,34 @@ def test_initial_events_end_with_a_bookmark_of_their_own(server):
     first, end, *_ = events(server, **asked)
     assert (first["type"], first["object"]["metadata"]["name"]) == ("ADDED", "a")
     assert end["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+def test_initial_events_end_without_a_word_for_who_takes_no_bookmarks(server):
+    put(server, "a")
+    asked = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    assert told(events(server, **asked)) == [("ADDED", "a")]
+
+
+def test_a_watch_from_what_is_yet_to_come_hears_nothing_and_is_not_told_so(server):
+    ahead = put(server, "a") + 2
+    put(server, "b")
+    assert events(server, resourceVersion=ahead) == []
+    put(server, "c")
+    thread = threading.Timer(0.1, lambda: put(server, "d"))
+    thread.start()
+    assert told(events(server, resourceVersion=ahead)) == [("ADDED", "d")]
+    thread.join()
+
+
+def test_initial_events_of_what_is_yet_to_come_are_an_error_within_the_watch(server):
+    asked = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "resourceVersion": "99999"}
+    [event] = events(server, **asked)
+    assert (event["type"], event["object"]["code"]) == ("ERROR", 504)
+
+
+def test_a_watch_from_before_the_server_knew_anything_has_expired(server):
+    [event] = events(server, resourceVersion="1")
+    assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
 
 
 def test_an_older_server_knows_no_initial_events():

@@ -25,7 +25,7 @@ from gitopslab.extract.kubernetes.catalogue import chosen
 from gitopslab.extract.kubernetes.session import ClusterWatch, Destination
 from gitopslab.lake import Lake
 from gitopslab.world.platform import generate
-from tests.apiserver import kubeconfig, real, truth
+from tests.apiserver import kubeconfig, truth
 from tests.apiserver.faults import PASSING, Fault, Faults, Trouble
 from tests.apiserver.replay import Pace, replay, writes
 from tests.apiserver.server import ApiServer
@@ -232,37 +232,6 @@ def run(machine: type[RuleBasedStateMachine], example_count: int, step_count: in
 @pytest.mark.parametrize("machine", [Soak, SoakOfOlder])
 def test_what_landed_is_what_was_served_whatever_goes_wrong(machine):
     run(machine, example_count=EXAMPLES, step_count=12)
-
-
-class RealChanges(Changes):
-    """Changes on a real API server, which only the reader's restarts and compaction stand between."""
-
-    server: real.RealServer
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._folder = TemporaryDirectory()
-        self.served = self.server
-        self.reader = Reader(Path(self._folder.name), self.server, RESOURCES)
-        self.settle()
-
-    def teardown(self) -> None:
-        try:
-            self.compare()
-        finally:
-            self.reader.stop()
-            self._folder.cleanup()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(real.binaries() is None, reason="etcd and kube-apiserver are not installed")
-def test_what_landed_is_what_a_real_api_server_served(tmp_path):
-    RealChanges.server = real.RealServer(tmp_path, RESOURCES)
-    try:
-        RealChanges.server.start()
-        run(RealChanges, example_count=EXAMPLES, step_count=12)
-    finally:
-        RealChanges.server.stop()
 
 
 @pytest.fixture(params=[True, False], ids=["watch list", "pages"])

@@ -33,7 +33,7 @@ def listed(store: Store, view: View, asked: Asked) -> Answer:
     try:
         limit = int(query.get("limit") or 0)
         wanted = int(query.get("resourceVersion") or 0)
-        token = _token(query.get("continue", ""))
+        token = _token(query.get("continue", ""), wanted)
     except ValueError as error:
         return statuses.bad_request(f"{error}: not a number, or not a continue token of this server")
     if wanted > store.resource_version:
@@ -41,9 +41,10 @@ def listed(store: Store, view: View, asked: Asked) -> Answer:
     try:
         snapshot = _snapshot(store, view, query, token)
     except ExpiredError:
+        if not token:
+            return statuses.expired("The resourceVersion for the provided list is too old.")
         message = "The provided continue parameter is too old to display a consistent list result."
-        fresh = Token(_ANY_VERSION, token.start).encoded() if token else ""
-        return statuses.expired(message, fresh)
+        return statuses.expired(message, Token(_ANY_VERSION, token.start).encoded())
     # A list at any version comes from the watch cache, which has no pages.
     limit = 0 if query.get("resourceVersion") == "0" else limit
     return Answer(200, _page(view, snapshot, token, limit))
@@ -54,8 +55,6 @@ def _problem(query: dict[str, str]) -> str:
     goes_on = bool(query.get("continue"))
     problems = {
         "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list": "sendInitialEvents" in query,
-        "resourceVersion: Forbidden: it is not allowed when using continue": goes_on
-        and version not in {"", "0"},
         "resourceVersionMatch: Forbidden: it is forbidden when continue is provided": match and goes_on,
         "resourceVersionMatch: Forbidden: it needs resourceVersion": match and not version,
         "resourceVersionMatch: Forbidden: Exact is no match for 0": match == "Exact" and version == "0",
@@ -64,9 +63,11 @@ def _problem(query: dict[str, str]) -> str:
     return next((problem for problem, is_so in problems.items() if is_so), "")
 
 
-def _token(text: str) -> Token | None:
+def _token(text: str, wanted: int) -> Token | None:
     if not text:
         return None
+    if wanted:
+        raise ValueError("specifying resource version is not allowed when using continue")
     padding = "=" * (-len(text) % 4)
     return msgspec.json.decode(base64.urlsafe_b64decode(text + padding), type=Token)
 

@@ -10,10 +10,10 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import urllib3
@@ -22,7 +22,7 @@ from tests.apiserver.served import SERVED, Served
 from tests.apiserver.server import certificate
 from tests.apiserver.store import Object, Version
 
-_READY_SECONDS = 60
+_READY_SECONDS = 120
 _PRESERVE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
@@ -36,117 +36,167 @@ def binaries() -> tuple[str, str] | None:
 class RealServer:
     """etcd and kube-apiserver in processes of their own, with everything they write in `folder`.
 
+    RBAC decides, and `token` may do everything.
+
     Args:
         folder: An empty folder.
-        resources: What is served, named as `applications.argoproj.io`; objects live in the namespace `n`.
+        resources: What is served besides what is built in, named as `applications.argoproj.io`; objects
+            live in the namespace `n`.
     """
 
     token = "t0ken"  # noqa: S105 - of a server that lasts for one test
 
-    def __init__(self, folder: Path, resources: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, resources: Iterable[str]) -> None:
         self.ca_file = certificate(folder)
         self.url = f"https://127.0.0.1:{_free_port()}"
         self._folder = folder
-        self._served = {str(one): one for one in SERVED if str(one) in resources}
+        wanted = set(resources)
+        self._served = {str(one): one for one in SERVED if str(one) in wanted}
+        self._log: dict[str, list[Version]] = {resource: [] for resource in self._served}
         self._etcd_url = f"http://127.0.0.1:{_free_port()}"
         self._http = urllib3.PoolManager(
             ca_certs=str(self.ca_file), headers={"Authorization": f"Bearer {self.token}"}, retries=False
         )
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._began_at = ""
+        self._etcd: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start both, and return when the CRDs are served."""
-        etcd, server = binaries() or ("etcd", "kube-apiserver")
-        self._run(etcd, *_etcd_arguments(self._folder, self._etcd_url))
-        self._run(server, *self._server_arguments())
-        self._wait_for("/readyz")
-        self._send("POST", "/api/v1/namespaces", {"metadata": {"name": "n"}})
-        for one in self._served.values():
-            self._send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", _definition(one))
-        for one in self._served.values():
+        """Start both, and return when all resources are served."""
+        self._run_both()
+        self.send("POST", "/api/v1/namespaces", {"metadata": {"name": "n"}})
+        defined = [one for one in self._served.values() if "." in one.group]
+        for one in defined:
+            self.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", _definition(one))
+        for one in defined:
             self._wait_for(_path(one))
-        self._began_at = self._list(next(iter(self._served)))["metadata"]["resourceVersion"]
 
     def stop(self) -> None:
         """End both."""
-        for process in reversed(self._processes):
-            process.terminate()
-            process.wait()
-        self._processes.clear()
+        _end(self._server)
+        _end(self._etcd)
+        self._etcd = self._server = None
         self._http.clear()
 
-    def put(self, resource: str, item: Object) -> None:
+    def put(self, resource: str, item: Object) -> Version:
         """Create or replace an object in the namespace `n`."""
         one = self._served[resource]
-        group_version = f"{one.group}/{one.versions[0]}"
-        item = {"apiVersion": group_version, "kind": one.kind, **item}
+        item = {"apiVersion": _api_version(one), "kind": one.kind, **item}
         path = f"{_path(one, 'n')}/{item['metadata']['name']}"
-        there = self._http.request("GET", self.url + path)
+        there = self.ask("GET", path)
         if there.status == HTTPStatus.NOT_FOUND:
-            self._send("POST", _path(one, "n"), item)
-            return
+            return self._note(resource, "ADDED", self.send("POST", _path(one, "n"), item))
         version = there.json()["metadata"]["resourceVersion"]
-        self._send("PUT", path, item | {"metadata": item["metadata"] | {"resourceVersion": version}})
+        metadata = item["metadata"] | {"resourceVersion": version}
+        return self._note(resource, "MODIFIED", self.send("PUT", path, item | {"metadata": metadata}))
 
-    def delete(self, resource: str, name: str, namespace: str) -> None:
-        """Delete an object, if it is there."""
-        self._http.request("DELETE", f"{self.url}{_path(self._served[resource], namespace)}/{name}")
+    def delete(self, resource: str, name: str, namespace: str) -> Version:
+        """Delete an object; which version that made only a watch tells."""
+        path = _path(self._served[resource], namespace)
+        last = self.ask("GET", f"{path}/{name}").json()["metadata"]["resourceVersion"]
+        self.ask("DELETE", f"{path}/{name}")
+        query = f"?watch=1&fieldSelector=metadata.name%3D{name}&resourceVersion={last}"
+        told = self.ask("GET", path + query, preload_content=False)
+        event = json.loads(next(iter(told)))
+        told.close()
+        assert event["type"] == "DELETED", event
+        return self._note(resource, "DELETED", event["object"])
 
     def compact(self) -> None:
-        """Let etcd forget what is past."""
-        revision = int(self._list(next(iter(self._served)))["metadata"]["resourceVersion"])
-        body = json.dumps({"revision": revision, "physical": True})
-        self._http.request("POST", f"{self._etcd_url}/v3/kv/compaction", body=body)
+        """Let etcd forget what is past; the API server still remembers a part."""
+        revision = self.ask("GET", "/api/v1/namespaces").json()["metadata"]["resourceVersion"]
+        body = {"revision": int(revision), "physical": True}
+        self._http.request("POST", f"{self._etcd_url}/v3/kv/compaction", json=body)
+
+    def forget(self) -> None:
+        """Let both forget what is past, and break every connection."""
+        self.compact()
+        self._run_both()
+
+    def save(self) -> None:
+        """Save what etcd holds, for `restore()`."""
+        self.stop()
+        shutil.copytree(self._folder / "etcd", self._folder / "saved")
+        self._run_both()
+
+    def restore(self) -> None:
+        """Bring back what was saved: all that happened since has never happened."""
+        self.stop()
+        shutil.rmtree(self._folder / "etcd")
+        shutil.move(self._folder / "saved", self._folder / "etcd")
+        self._run_both()
 
     def log(self, resource: str) -> list[Version]:
-        """Return every version of `resource` since the start, as the watch cache remembers it."""
-        query = f"?watch=1&timeoutSeconds=1&resourceVersion={self._began_at}"
-        answer = self._http.request("GET", self.url + _path(self._served[resource]) + query)
-        events = [json.loads(line) for line in answer.data.splitlines()]
-        return [_version(event["type"], event["object"]) for event in events]
+        """Return every version of `resource` that was committed, in order."""
+        return list(self._log[resource])
 
-    def _run(self, program: str, *arguments: str) -> None:
-        with (self._folder / f"{Path(program).name}.log").open("wb") as log:
-            self._processes.append(subprocess.Popen([program, *arguments], stdout=log, stderr=log))
+    def ask(
+        self, method: str, path: str, document: Object | None = None, *, preload_content: bool = True
+    ) -> urllib3.BaseHTTPResponse:
+        """Return the answer, whatever it is."""
+        return self._http.request(method, self.url + path, json=document, preload_content=preload_content)
+
+    def send(self, method: str, path: str, document: Object) -> Object:
+        """Return the object that came of `document`, which has to be taken."""
+        answer = self.ask(method, path, document)
+        assert answer.status < HTTPStatus.BAD_REQUEST, answer.data
+        return dict(answer.json())
+
+    def _note(self, resource: str, event_type: str, item: Object) -> Version:
+        version = _version(event_type, item)
+        self._log[resource].append(version)
+        return version
+
+    def _run_both(self) -> None:
+        etcd, server = binaries() or ("etcd", "kube-apiserver")
+        _end(self._server)
+        if not self._etcd:
+            self._etcd = self._run(etcd, *_etcd_arguments(self._folder, self._etcd_url))
+        self._server = self._run(server, *self._server_arguments())
+        self._wait_for("/readyz")
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{Path(program).name}.log").open("ab") as log:
+            return subprocess.Popen([program, *arguments], stdout=log, stderr=log)
 
     def _server_arguments(self) -> list[str]:
         key = str(self.ca_file.with_name("key.pem"))
         tokens = self._folder / "tokens.csv"
-        tokens.write_text(f"{self.token},reader,reader,system:masters\n")
+        tokens.write_text(f"{self.token},admin,admin,system:masters\n")
         return [
             "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
             f"--secure-port={urllib3.util.parse_url(self.url).port}",
             f"--etcd-servers={self._etcd_url}",
             f"--tls-cert-file={self.ca_file}",
             f"--tls-private-key-file={key}",
             f"--token-auth-file={tokens}",
-            "--authorization-mode=AlwaysAllow",
-            "--disable-admission-plugins=ServiceAccount",
+            "--authorization-mode=RBAC",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--service-account-issuer=https://127.0.0.1",
-            f"--service-account-key-file={key}",
+            f"--service-account-key-file={self.ca_file}",
             f"--service-account-signing-key-file={key}",
         ]
-
-    def _list(self, resource: str) -> Any:
-        return self._http.request("GET", self.url + _path(self._served[resource])).json()
-
-    def _send(self, method: str, path: str, document: Object) -> None:
-        answer = self._http.request(method, self.url + path, json=document)
-        assert answer.status < HTTPStatus.BAD_REQUEST, answer.data
 
     def _wait_for(self, path: str) -> None:
         ends_at = time.monotonic() + _READY_SECONDS
         while not self._answers(path):
+            assert self._server
+            assert self._server.poll() is None, f"it ended; see the logs in {self._folder}"
             assert time.monotonic() < ends_at, f"{path} does not answer; see the logs in {self._folder}"
             time.sleep(0.2)
 
     def _answers(self, path: str) -> bool:
         try:
-            return self._http.request("GET", self.url + path).status == HTTPStatus.OK
+            return self.ask("GET", path).status == HTTPStatus.OK
         except urllib3.exceptions.HTTPError:
             return False
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    # Asked to end, an API server waits a minute for whoever watches.
+    if process:
+        process.kill()
+        process.wait()
 
 
 def _etcd_arguments(folder: Path, url: str) -> list[str]:
@@ -182,9 +232,13 @@ def _definition(one: Served) -> Object:
     }
 
 
+def _api_version(one: Served) -> str:
+    return f"{one.group}/{one.versions[0]}" if one.group else one.versions[0]
+
+
 def _path(one: Served, namespace: str = "") -> str:
     within = f"/namespaces/{namespace}" if namespace else ""
-    return f"/apis/{one.group}/{one.versions[0]}{within}/{one.resource}"
+    return f"/{'apis' if one.group else 'api'}/{_api_version(one)}{within}/{one.resource}"
 
 
 def _version(event_type: str, item: Object) -> Version:

@@ -19,7 +19,7 @@ from tests.apiserver.selectors import BadSelectorError, selector
 from tests.apiserver.served import discovery
 from tests.apiserver.statuses import Answer
 from tests.apiserver.store import Store
-from tests.apiserver.view import View, error
+from tests.apiserver.view import View, error_of
 from tests.apiserver.watches import Behaviour
 
 _COMPRESSED_FROM_BYTES = 128 << 10
@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(Answer(200, view.object(version)) if version else statuses.not_found(asked))
         if asked.verb == "list":
             return self._send(lists.listed(api.store, view, asked), fault)
-        if answer := watches.refusal(api.behaviour, api.store, asked):
+        if answer := watches.refusal(api.behaviour, asked):
             return self._send(answer)
         over = self.server.over.is_set
         lines = watches.lines(api.behaviour, api.store, view, asked, over)
@@ -276,9 +276,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return False
             case Trouble.END | Trouble.EXPIRED_EVENT | Trouble.ERROR_EVENT:
                 if fault.trouble is Trouble.EXPIRED_EVENT:
-                    self._chunk(error(410, "Expired", "too old resource version: 1 (2)"))
+                    self._chunk(error_of(statuses.expired("too old resource version: 1 (2)")))
                 elif fault.trouble is Trouble.ERROR_EVENT:
-                    self._chunk(error(500, "InternalError", "etcdserver: mvcc: required revision"))
+                    self._chunk(error_of(statuses.internal_error("etcdserver: mvcc: required revision")))
                 self.wfile.write(b"0\r\n\r\n")
                 return False
         return True

@@ -31,7 +31,9 @@ def not_served() -> Answer:
 
 def not_found(asked: Asked) -> Answer:
     message = f'{asked.resource} "{asked.name}" not found'
-    return Answer(HTTPStatus.NOT_FOUND, status(404, "NotFound", message, details={"name": asked.name}))
+    plural, _, group = asked.resource.partition(".")
+    details = {"name": asked.name, "group": group, "kind": plural}
+    return Answer(HTTPStatus.NOT_FOUND, status(404, "NotFound", message, details=details))
 
 
 def unauthorized() -> Answer:
@@ -59,6 +61,12 @@ def invalid(message: str) -> Answer:
     return Answer(HTTPStatus.UNPROCESSABLE_ENTITY, status(422, "Invalid", message))
 
 
+def no_version(text: str) -> Answer:
+    """Return what a watch from a version says that is none."""
+    message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+    return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, status(500, "", message))
+
+
 def bad_request(message: str) -> Answer:
     return Answer(HTTPStatus.BAD_REQUEST, status(400, "BadRequest", message))
 
@@ -69,11 +77,16 @@ def expired(message: str, token: str = "") -> Answer:
     return Answer(HTTPStatus.GONE, status(410, "Expired", message, metadata=metadata))
 
 
+def internal_error(message: str) -> Answer:
+    return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, status(500, "InternalError", message))
+
+
 def too_large_version(wanted: int, current: int) -> Answer:
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     message = f"Timeout: Too large resource version: {wanted}, current: {current}"
     details = {"causes": causes, "retryAfterSeconds": 1}
-    return Answer(HTTPStatus.GATEWAY_TIMEOUT, status(504, "Timeout", message, details=details))
+    body = status(504, "Timeout", message, details=details)
+    return Answer(HTTPStatus.GATEWAY_TIMEOUT, body, retry_after="1")
 
 
 def instead(fault: Fault, asked: Asked) -> Answer:
@@ -85,7 +98,7 @@ def instead(fault: Fault, asked: Asked) -> Answer:
         Trouble.NOT_SERVED: not_served(),
         Trouble.EXPIRED: expired("The resourceVersion for the provided watch is too old."),
         Trouble.THROTTLED: throttled._replace(retry_after=str(round(fault.seconds))),
-        Trouble.SERVER_ERROR: Answer(500, status(500, "InternalError", "etcdserver: leader changed")),
+        Trouble.SERVER_ERROR: internal_error("etcdserver: leader changed"),
         Trouble.UNAVAILABLE: _text(HTTPStatus.SERVICE_UNAVAILABLE, "service unavailable"),
         Trouble.HTML: Answer(HTTPStatus.OK, b"<html>log in</html>", "text/html"),
     }

@@ -84,7 +84,7 @@ class Collection:
     served: Served
     live: dict[tuple[str, str], Version] = field(default_factory=dict)
     log: list[Version] = field(default_factory=list)
-    forgotten: int = 0
+    forgotten: int = _FIRST_RESOURCE_VERSION
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
 
 
@@ -177,6 +177,23 @@ class Store:
                 collection.forgotten = self.compacted
                 collection.snapshots.clear()
             return self.compacted
+
+    def write_elsewhere(self) -> int:
+        """Commit what nobody asks for, as leases are renewed all the time. Return the version."""
+        with self.changed:
+            self.resource_version += 1
+            return self.resource_version
+
+    def rewind(self, resource_version: int) -> None:
+        """Go back to what was at `resource_version`, as after etcd was restored from a backup."""
+        with self.changed:
+            for collection in self.collections.values():
+                collection.live = _folded(collection.log, resource_version)
+                collection.log = collection.log[
+                    : bisect_right(collection.log, resource_version, key=_of_version)
+                ]
+                collection.snapshots.clear()
+            self.resource_version = resource_version
 
     def snapshot(self, collection: Collection, resource_version: int | None = None) -> Snapshot:
         """Return the objects as they are, or were at `resource_version`.

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tests.apiserver.selectors import Selector
-from tests.apiserver.statuses import status
+from tests.apiserver.statuses import Answer
 from tests.apiserver.store import Collection, Version
 
 
@@ -57,7 +57,7 @@ class View:
         return _line("ADDED", self.object(version))
 
     def bookmark(self, resource_version: int, *, ends_initial_events: bool = False) -> bytes:
-        metadata: dict[str, Any] = {"resourceVersion": str(resource_version), "creationTimestamp": None}
+        metadata: dict[str, Any] = {"resourceVersion": str(resource_version)}
         if ends_initial_events:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         return _line("BOOKMARK", self._head + msgspec.json.encode({"metadata": metadata})[1:])
@@ -77,9 +77,9 @@ class View:
         return b"".join((head, items, b'],"kind":"', kind.encode(), b'","metadata":', about, b"}\n"))
 
 
-def error(code: int, reason: str, message: str) -> bytes:
-    """Return the line of a watch that ends it."""
-    return _line("ERROR", status(code, reason, message))
+def error_of(answer: Answer) -> bytes:
+    """Return the line of a watch that ends it with what would be an answer elsewhere."""
+    return _line("ERROR", answer.body)
 
 
 def _line(event_type: str, item: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Watches: events from a resource version on, bookmarks, and the end of what is remembered."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from tests.apiserver import statuses
 from tests.apiserver.faults import Asked
 from tests.apiserver.statuses import Answer
 from tests.apiserver.store import ExpiredError, Store
-from tests.apiserver.view import View, error
+from tests.apiserver.view import View, error_of
 
 _TICK_SECONDS = 0.2
 
@@ -20,7 +21,8 @@ class Behaviour:
     Attributes:
         has_watch_list: Whether it knows sendInitialEvents.
         has_bookmarks: Whether it heeds allowWatchBookmarks.
-        bookmark_seconds: Between two of them.
+        bookmark_seconds: Between two of them, and between writes elsewhere: what stands at the version that
+            a watch began with has no bookmark.
         watch_seconds: How long a watch lasts that names no time.
         chunk_bytes: Of one chunk of a page.
         compresses: Whether large pages are compressed for whoever takes gzip.
@@ -34,7 +36,7 @@ class Behaviour:
     compresses: bool = True
 
 
-def refusal(behaviour: Behaviour, store: Store, asked: Asked) -> Answer | None:
+def refusal(behaviour: Behaviour, asked: Asked) -> Answer | None:
     """Return what is wrong with the parameters of a watch, if anything is."""
     query = asked.query
     starts_with_all, match = "sendInitialEvents" in query, query.get("resourceVersionMatch", "")
@@ -44,18 +46,14 @@ def refusal(behaviour: Behaviour, store: Store, asked: Asked) -> Answer | None:
         " unless the WatchList feature gate is enabled": starts_with_all and not behaviour.has_watch_list,
         "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch"
         " to NotOlderThan": starts_with_all and match != "NotOlderThan",
-        "allowWatchBookmarks: Forbidden: sendInitialEvents requires it": starts_with_all
-        and not _takes_bookmarks(query),
     }
     for problem, is_so in problems.items():
         if is_so:
             return statuses.invalid(problem)
-    numbers = [query.get("resourceVersion") or "0", query.get("timeoutSeconds") or "0"]
-    if not all(map(str.isdecimal, numbers)):
-        return statuses.bad_request(f"{', '.join(numbers)}: not numbers")
-    wanted = int(numbers[0])
-    is_ahead = wanted > store.resource_version
-    return statuses.too_large_version(wanted, store.resource_version) if is_ahead else None
+    if not (query.get("timeoutSeconds") or "0").isdecimal():
+        return statuses.bad_request(f"{query['timeoutSeconds']}: not a number")
+    wanted = query.get("resourceVersion") or "0"
+    return None if wanted.isdecimal() else statuses.no_version(wanted)
 
 
 def _takes_bookmarks(query: dict[str, str]) -> bool:
@@ -67,30 +65,45 @@ def lines(
 ) -> Iterator[bytes]:
     """Yield the lines of a watch until its time is up; an empty one now and then while nothing happens."""
     query = asked.query
-    has_bookmarks = behaviour.has_bookmarks and _takes_bookmarks(query)
     ends_at = time.monotonic() + (int(query.get("timeoutSeconds") or 0) or behaviour.watch_seconds)
     position = int(query.get("resourceVersion") or 0)
+    has_bookmarks = behaviour.has_bookmarks and _takes_bookmarks(query)
+    bookmark_seconds = behaviour.bookmark_seconds if has_bookmarks else math.inf
+    if "sendInitialEvents" in query and position > store.resource_version:
+        yield error_of(statuses.too_large_version(position, store.resource_version))
+        return
     if position == 0 or "sendInitialEvents" in query:
         snapshot = store.snapshot(view.collection)
         position = snapshot.resource_version
         if query.get("sendInitialEvents") != "false":
             yield from map(view.added, filter(view.selector.takes, snapshot.versions))
-        if query.get("sendInitialEvents") == "true":
+        if query.get("sendInitialEvents") == "true" and has_bookmarks:
             yield view.bookmark(position, ends_initial_events=True)
-    bookmark_at = time.monotonic() + behaviour.bookmark_seconds
-    while (now := time.monotonic()) < ends_at and not is_over():
-        wakes_at = min(ends_at, bookmark_at if has_bookmarks else ends_at, now + _TICK_SECONDS)
-        try:
-            versions, reach = store.since(view.collection, position, max(0, wakes_at - now))
-        except ExpiredError:
-            yield error(410, "Expired", f"too old resource version: {position} ({store.resource_version})")
-            return
-        yield from filter(None, map(view.event, versions))
-        position = reach
-        if has_bookmarks and time.monotonic() >= bookmark_at:
-            yield view.bookmark(position)
-            bookmark_at = time.monotonic() + behaviour.bookmark_seconds
-        elif not versions:
-            yield b""
-    if has_bookmarks and not is_over():
+
+    def is_ended() -> bool:
+        return is_over() or time.monotonic() >= ends_at
+
+    try:
+        yield from _following(store, view, position, bookmark_seconds, is_ended)
+    except ExpiredError:
+        message = f"too old resource version: {position} ({store.resource_version})"
+        yield error_of(statuses.expired(message))
+
+
+def _following(
+    store: Store, view: View, began_at: int, bookmark_seconds: float, is_over: Callable[[], bool]
+) -> Iterator[bytes]:
+    """Yield what is committed after `began_at`; where that is yet to come, nothing until then."""
+    position, bookmark_at = began_at, time.monotonic() + bookmark_seconds
+    while not is_over():
+        wait_seconds = min(bookmark_at - time.monotonic(), _TICK_SECONDS)
+        versions, reach = store.since(view.collection, position, max(0, wait_seconds))
+        yield from filter(None, map(view.event, versions)) if versions else [b""]
+        position = max(position, reach)
+        if time.monotonic() >= bookmark_at:
+            position = max(position, store.write_elsewhere())
+            if position > began_at:
+                yield view.bookmark(position)
+            bookmark_at = time.monotonic() + bookmark_seconds
+    if bookmark_seconds < math.inf and position > began_at:
         yield view.bookmark(position)
