@@ -1,25 +1,37 @@
 """Figures of a page are drawn when they are about to be seen, and all of them on paper."""
 
+import json
 import re
 
+import pandas as pd
 import pytest
 
+from gitopslab import charts
+from gitopslab.metrics import lead_time, waterfall
 from gitopslab.reports import page
 from tests.chromium import document, needs_chromium
+from tests.delivered import START, change, changes
 
 ABOUT = page.About("lead_time", "", "b1", "2026-05-15 06:00 UTC", {}, "0.1.0")
 SCREEN = "window-size=800,600"
 
 
-def figure(name: str, height: int = 2_000) -> tuple[dict, dict]:
-    data = {"data": [{"type": "bar", "name": name, "y": [1]}], "layout": {"height": height}}
-    output = {"output_type": "display_data", "data": {"application/vnd.plotly.v1+json": data}, "metadata": {}}
-    heading = {"cell_type": "markdown", "metadata": {}, "source": f"## {name}"}
-    return heading, {"cell_type": "code", "metadata": {}, "source": "", "outputs": [output]}
+def cell_of(figure: dict) -> dict:
+    output = {
+        "output_type": "display_data",
+        "data": {"application/vnd.plotly.v1+json": figure},
+        "metadata": {},
+    }
+    return {"cell_type": "code", "metadata": {}, "source": "", "outputs": [output]}
+
+
+def section(name: str, height: int = 2_000) -> tuple[dict, dict]:
+    bars = {"data": [{"type": "bar", "name": name, "y": [1]}], "layout": {"height": height}}
+    return {"cell_type": "markdown", "metadata": {}, "source": f"## {name}"}, cell_of(bars)
 
 
 def page_of(*names: str, **given) -> str:
-    return page.render({"cells": [cell for name in names for cell in figure(name, **given)]}, ABOUT)
+    return page.render({"cells": [cell for name in names for cell in section(name, **given)]}, ABOUT)
 
 
 def drawn(text: str, folder, anchor: str = "", *flags: str) -> list[bool]:
@@ -47,13 +59,33 @@ def test_the_place_of_a_figure_is_as_high_as_the_figure():
 
 
 def test_a_figure_that_names_no_height_has_one():
-    data = {"data": [], "layout": {}}
-    cell = figure("a")[1]
-    cell["outputs"][0]["data"] = {"application/vnd.plotly.v1+json": data}
-    text = page.render({"cells": [cell]}, ABOUT)
+    text = page.render({"cells": [cell_of({"data": [], "layout": {}})]}, ABOUT)
 
     assert "min-height:380px" in text
     assert '"layout":{"height":380}' in text
+
+
+def test_a_page_of_fifty_thousand_changes_stays_small():
+    count = 50_000
+    rows = pd.concat(
+        [changes(*(change(str(n), 60.0 * (n + 1), service=f"s{n % 40}") for n in range(500)))] * 100
+    )
+    rows = rows.assign(
+        sha=[f"{n:040x}" for n in range(count)], at=START + pd.to_timedelta(range(count), "min")
+    )
+    figures = (
+        charts.lead_time_trend([], rows, []),
+        charts.survival_curves(lead_time.curves(rows)),
+        charts.durations_by_group(rows, seconds="lead_seconds", by="service"),
+        charts.counts_by_day(rows, at="at", by="service"),
+        charts.change_waterfall(waterfall.waterfall(rows)),
+    )
+    cells = [cell_of(json.loads(each.to_json())) for each in figures]
+
+    text = page.render({"cells": cells}, ABOUT)
+
+    assert len(text) < 6_000_000
+    assert sum(map(len, re.findall(r'class="figure-data">(.*?)</script>', text))) < 200_000
 
 
 @needs_chromium
