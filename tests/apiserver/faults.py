@@ -76,6 +76,7 @@ class Fault:
         trouble: What.
         verb: Of the requests it strikes; empty: any but discovery.
         resource: Of the requests it strikes; empty: any.
+        limit: Objects on a page of the lists it strikes; 0: any.
         times: How often.
         after: Events of a watch that come before it; a page is struck in its middle.
         seconds: To wait; for THROTTLED what Retry-After says, which is in whole seconds.
@@ -84,6 +85,7 @@ class Fault:
     trouble: Trouble
     verb: str = ""
     resource: str = ""
+    limit: int = 0
     times: float = 1
     after: int = 0
     seconds: float = 0
@@ -92,7 +94,8 @@ class Fault:
         verbs = {self.verb} if self.verb else {"get", "list", "watch"}
         if self.trouble in OF_WATCHES:
             verbs &= {"watch"}
-        return self.times > 0 and asked.verb in verbs and self.resource in {"", asked.resource}
+        is_of_size = not self.limit or asked.query.get("limit") == str(self.limit)
+        return self.times > 0 and asked.verb in verbs and self.resource in {"", asked.resource} and is_of_size
 
 
 class Faults:

@@ -21,8 +21,8 @@ class Behaviour:
     Attributes:
         has_watch_list: Whether it knows sendInitialEvents.
         has_bookmarks: Whether it heeds allowWatchBookmarks.
-        bookmark_seconds: Between two of them, and between writes elsewhere: what stands at the version that
-            a watch began with has no bookmark.
+        bookmark_seconds: Between two of them; since there is none for the version that a watch began with,
+            something is written elsewhere where it is time for one and nothing happened.
         watch_seconds: How long a watch lasts that names no time.
         chunk_bytes: Of one chunk of a page.
         compresses: Whether large pages are compressed for whoever takes gzip.
@@ -101,7 +101,8 @@ def _following(
         yield from filter(None, map(view.event, versions)) if versions else [b""]
         position = max(position, reach)
         if time.monotonic() >= bookmark_at:
-            position = max(position, store.write_elsewhere())
+            if position == began_at:
+                position = store.write_elsewhere()
             if position > began_at:
                 yield view.bookmark(position)
             bookmark_at = time.monotonic() + bookmark_seconds
