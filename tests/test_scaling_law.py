@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gitopslab.metrics.durations import Bootstrap
@@ -146,6 +147,36 @@ def test_a_session_that_was_evicted_slowed_the_others_but_is_not_fitted():
     assert isinstance(fit, ScalingFit)
     assert fit.n == evicted["is_completed"].sum()
     assert fit.law.knee == pytest.approx(30, rel=0.2)
+
+
+@pytest.mark.parametrize("columns", [{}, {"work_units": 7}])
+def test_sessions_that_all_take_equally_long_are_not_slowed(columns):
+    rows = [
+        {"run": f"run-{run}", "started_at": START + timedelta(days=run), "is_completed": True, **columns}
+        for run, count in enumerate((5, 15, 30))
+        for _ in range(count)
+    ]
+    sessions = pd.DataFrame(rows).assign(ended_at=lambda each: each["started_at"] + timedelta(minutes=30))
+
+    fit = fit_session_clock(sessions, Bootstrap(1, 50))
+
+    assert isinstance(fit, ScalingFit)
+    assert fit.best == LINEAR
+    predicted = fit.predict(30)
+    assert isinstance(predicted, Interval)
+    assert (predicted.estimate, predicted.low, predicted.high) == pytest.approx((60, 60, 60), rel=0.02)
+
+
+def test_time_of_sessions_that_complete_nothing_is_lost():
+    sessions = Loop(ScalingLaw(8.0, 0.0, 0.0)).sessions([5, 15, 30, 45], 3, seed=2)
+    is_completed = np.arange(len(sessions)) % 5 > 0
+
+    whole = fit_session_clock(sessions, Bootstrap(1, 50))
+    fit = fit_session_clock(sessions.assign(is_completed=is_completed), Bootstrap(1, 50))
+
+    assert isinstance(whole, ScalingFit)
+    assert isinstance(fit, ScalingFit)
+    assert fit.law.rate / whole.law.rate == pytest.approx(0.8, rel=0.05)
 
 
 def test_few_sessions_bear_no_curve():

@@ -11,6 +11,7 @@ and Oakes 1984, "Analysis of Survival Data", chapter 8), fitted by maximum likel
 start-up and drain tell as much as the rest, and a long session that outlived the others misleads nobody.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ SESSION_CLOCK = Definition(
 _FEWEST = 30
 _FEWEST_RUNS = 3
 _FREE = {UNIVERSAL: 2, AMDAHL: 1, LINEAR: 0}
+_LEAST_VARIANCE = 1e-6
+"""Of the logarithm of work: clocks do not tell sessions apart by less than a thousandth."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class TooFewSessions:
 
 @dataclass(frozen=True, eq=False)
 class _Lives:
-    """Completed sessions on the step function of all of them.
+    """Sessions that are over on the step function of all of them.
 
     Attributes:
         flight: Sessions in flight.
@@ -69,6 +72,8 @@ class _Lives:
         last: The step that each ended at.
         at_end: How many were in flight just before it ended, itself too.
         work_units: What its work is proportional to, as far as is known; 1 otherwise.
+        is_completed: Whether it did what it was to do.
+        is_fitted: Whether its time tells of the law: it was completed, and its work is known.
     """
 
     flight: InFlight
@@ -76,6 +81,8 @@ class _Lives:
     last: np.ndarray
     at_end: np.ndarray
     work_units: np.ndarray
+    is_completed: np.ndarray
+    is_fitted: np.ndarray
 
     def between(self, weight: np.ndarray) -> np.ndarray:
         """Return the integral of `weight`, which holds with each step, over each session's life."""
@@ -89,7 +96,8 @@ def fit_session_clock(
 ) -> ScalingFit | TooFewSessions:
     """Return the scaling law that explains how long sessions took, with intervals from resampled runs.
 
-    Sessions that ended without being completed count as in flight while they were, and are not fitted.
+    Sessions that ended without being completed are not fitted. They count as in flight while they were, and
+    the time they took is lost: a rate is of completions by the time of all.
 
     Args:
         sessions: As for `steady_windows`: `run`, `started_at`, `ended_at`, `is_completed`; and `work_units`,
@@ -98,20 +106,20 @@ def fit_session_clock(
         level: Level of the intervals.
     """
     lives, runs = _lives(sessions)
-    run_count = len(set(runs))
-    if len(runs) < _FEWEST or run_count < _FEWEST_RUNS:
-        return TooFewSessions(len(runs), run_count)
+    n, run_count = int(lives.is_fitted.sum()), len(set(runs[lives.is_fitted]))
+    if n < _FEWEST or run_count < _FEWEST_RUNS:
+        return TooFewSessions(n, run_count)
     sure = np.ones(len(runs))
     fitted = {name: _fit(lives, sure, free, np.full(2, 0.1)) for name, free in _FREE.items()}
     # Akaike's, corrected: location and spread of the work are parameters, too.
     criteria = {
-        name: 2 * loss + 2 * k + 2 * k * (k + 1) / (len(runs) - k - 1)
+        name: 2 * loss + 2 * k + 2 * k * (k + 1) / (n - k - 1)
         for name, (_, loss) in fitted.items()
         for k in [_FREE[name] + 2]
     }
     universal, _ = fitted[UNIVERSAL]
     resampled = []
-    for weights in run_weights(runs, bootstrap):
+    for weights in _resamples(lives, runs, bootstrap):
         slowing, _ = _fit(lives, weights, _FREE[UNIVERSAL], universal)
         resampled.append(_parameters(lives, weights, slowing))
     return ScalingFit(
@@ -119,7 +127,7 @@ def fit_session_clock(
         best=min(criteria, key=lambda name: (criteria[name], _FREE[name])),
         criteria=criteria,
         resampled=np.array(resampled),
-        n=len(runs),
+        n=n,
         run_count=run_count,
         largest_observed=float(lives.at_end.max()),
         level=level,
@@ -128,20 +136,33 @@ def fit_session_clock(
     )
 
 
-def _lives(sessions: "pd.DataFrame") -> tuple[_Lives, list[str]]:
+def _lives(sessions: "pd.DataFrame") -> tuple[_Lives, np.ndarray]:
     rows = sessions.assign(
         start=epoch_seconds(sessions["started_at"]), end=epoch_seconds(sessions["ended_at"])
     )
     rows = rows[rows["start"].notna()]
     flight = in_flight(rows["start"].to_numpy(), rows["end"].to_numpy())
-    done = rows[rows["is_completed"].astype(bool) & (rows["end"] > rows["start"])]
-    if "work_units" in done:
-        done = done[done["work_units"] > 0]
-    start, end = done["start"].to_numpy(), done["end"].to_numpy()
-    units = done["work_units"].to_numpy(dtype=float) if "work_units" in done else np.ones(len(done))
-    at_end = flight.count[flight.place_before(end)].astype(float)
-    lives = _Lives(flight, flight.place(start), flight.place(end), at_end, units)
-    return lives, done["run"].astype(str).tolist()
+    over = rows[rows["end"] > rows["start"]]
+    start, end = over["start"].to_numpy(), over["end"].to_numpy()
+    units = over["work_units"].to_numpy(dtype=float) if "work_units" in over else np.ones(len(over))
+    is_completed = over["is_completed"].to_numpy(dtype=bool)
+    lives = _Lives(
+        flight=flight,
+        first=flight.place(start),
+        last=flight.place(end),
+        at_end=flight.count[flight.place_before(end)].astype(float),
+        work_units=np.where(units > 0, units, 1.0),
+        is_completed=is_completed,
+        is_fitted=is_completed & (units > 0),
+    )
+    return lives, over["run"].to_numpy(dtype=str)
+
+
+def _resamples(lives: _Lives, runs: np.ndarray, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
+    """Yield weights of resamples; what has no session to be fitted is left out."""
+    for weights in run_weights(runs.tolist(), bootstrap):
+        if weights @ lives.is_fitted:
+            yield weights
 
 
 def _fit(lives: _Lives, weights: np.ndarray, free: int, start: np.ndarray) -> tuple[np.ndarray, float]:
@@ -173,9 +194,10 @@ def _loss(lives: _Lives, weights: np.ndarray, scaled: np.ndarray) -> tuple[float
     work = lives.between(1 / slowdown)
     change = np.stack([lives.between(-factor / slowdown**2) for factor in per_step]) / work
     logs = np.log(work / lives.work_units)
+    weights = weights * lives.is_fitted
     total = weights.sum()
     centred = logs - weights @ logs / total
-    variance = weights @ centred**2 / total
+    variance = weights @ centred**2 / total + _LEAST_VARIANCE
     value = total / 2 * np.log(variance) + weights @ (np.log(work) + np.log(last_slowdown))
     gradient = (change * (weights * centred)).sum(axis=1) / variance
     gradient += change @ weights + (at_end / last_slowdown) @ weights
@@ -187,4 +209,4 @@ def _parameters(lives: _Lives, weights: np.ndarray, scaled: np.ndarray) -> tuple
     contention, coherence = (scaled * _scale(lives)).tolist()
     counts = np.maximum(1.0, lives.flight.count.astype(float))
     work = lives.between(1 / (1 + contention * (counts - 1) + coherence * counts * (counts - 1)))
-    return 3600 * float(weights.sum() / (weights @ work)), contention, coherence
+    return 3600 * float(weights @ lives.is_completed / (weights @ work)), contention, coherence
