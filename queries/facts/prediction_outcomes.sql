@@ -4,28 +4,30 @@
 -- reads: benchmark_sessions, prediction
 -- params:
 --
--- What happened is looked at where about as many sessions of the model were in flight as were predicted for, within
--- a tenth: `actual_hours` is for how long, `actual_throughput` the sessions completed then by those hours. The
--- resolved share is of answered instances whose last session began in such a time. Where nobody tried, all of it
--- is NULL. `is_..._inside` is whether it lies in the interval predicted, give or take what chance makes of so few
--- (90 %: 1.645 standard errors of a count, and of a share); NULL where one of them is not known.
+-- What happened is told by sessions of the model, begun and over while the prediction held, around which about as many
+-- were in flight on average as were predicted for, within a tenth. Completions in times with so many are no measure:
+-- a run's sessions begin together, so at first none ends. `actual_throughput` is the turns that so many slots do in
+-- an hour by the turns of a completed session, less the share of all time that went to sessions which completed
+-- nothing: so neither long sessions, which outlive the others, nor failures, which come at any concurrency, pass for
+-- slow ones. `actual_hours` is the time of those sessions by the concurrency predicted for. The resolved share is of
+-- answered instances. Where nobody tried, all of it is NULL.
+-- `is_..._inside` is whether it lies in the interval predicted, widened on each side by what chance makes of the runs
+-- that happened (root of the sum of squares; by run, Cochran 1977, ratio estimates, of a share at least what chance
+-- makes of single instances; 90 % of throughput, 95 % of the share, as predicted); NULL where one of them is not
+-- known, or fewer than three runs tell.
 
-WITH prediction_span AS (
-    SELECT DISTINCT cluster, model, concurrency, predicted_at, until FROM prediction
-),
-
-change AS (
-    SELECT cluster, model, started_at AS changed_at, 1 AS amount, 0 AS completed
+WITH change AS (
+    SELECT cluster, model, started_at AS changed_at, 1 AS amount
     FROM benchmark_sessions
     WHERE model IS NOT NULL AND (ended_at IS NULL OR ended_at > started_at)
     UNION ALL
-    SELECT cluster, model, ended_at AS changed_at, -1 AS amount, CASE WHEN is_completed THEN 1 ELSE 0 END AS completed
+    SELECT cluster, model, ended_at AS changed_at, -1 AS amount
     FROM benchmark_sessions
     WHERE model IS NOT NULL AND ended_at > started_at
 ),
 
 moment AS (
-    SELECT cluster, model, changed_at, sum(amount) AS amount, sum(completed) AS completed
+    SELECT cluster, model, changed_at, sum(amount) AS amount
     FROM change
     GROUP BY cluster, model, changed_at
 ),
@@ -34,88 +36,192 @@ step AS (
     SELECT
         cluster,
         model,
-        changed_at AS since,
-        lead(changed_at) OVER in_order AS until,
+        changed_at,
         sum(amount) OVER in_order AS in_flight,
-        lead(completed) OVER in_order AS completed_at_end
+        epoch(lead(changed_at) OVER in_order) - epoch(changed_at) AS seconds
     FROM moment
     WINDOW in_order AS (PARTITION BY cluster, model ORDER BY changed_at)
 ),
 
-tried AS (
+flight AS (
     SELECT
-        prediction_span.cluster,
-        prediction_span.model,
-        prediction_span.concurrency,
-        prediction_span.predicted_at,
-        sum(epoch(step.until) - epoch(step.since)) / 3600 AS hours,
-        sum(step.completed_at_end) AS completed_count
-    FROM prediction_span
-    JOIN step
-        ON prediction_span.cluster = step.cluster
-        AND prediction_span.model = step.model
-        AND step.since >= prediction_span.predicted_at
-        AND step.until <= prediction_span.until
-    WHERE
-        step.in_flight >= 0.9 * prediction_span.concurrency
-        AND step.in_flight <= 1.1 * prediction_span.concurrency
-    GROUP BY
-        prediction_span.cluster, prediction_span.model, prediction_span.concurrency, prediction_span.predicted_at
+        cluster,
+        model,
+        changed_at,
+        sum(in_flight * seconds) OVER (
+            PARTITION BY cluster, model ORDER BY changed_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS session_seconds
+    FROM step
 ),
 
-answered AS (
+session AS (
     SELECT
-        prediction_span.cluster,
-        prediction_span.model,
-        prediction_span.concurrency,
-        prediction_span.predicted_at,
-        count(*) AS answered_count,
-        sum(CASE WHEN session.evaluation_status = 'resolved' THEN 1 ELSE 0 END) AS resolved_count
-    FROM prediction_span
-    JOIN step
-        ON prediction_span.cluster = step.cluster
-        AND prediction_span.model = step.model
-        AND step.since >= prediction_span.predicted_at
-        AND step.since < prediction_span.until
-    JOIN benchmark_sessions AS session
-        ON step.cluster = session.cluster
-        AND step.model = session.model
-        AND step.since = session.started_at
-    WHERE
-        session.is_last
-        AND session.inference_status = 'inferred'
-        AND session.evaluation_status IN ('resolved', 'unresolved', 'empty_patch')
-        AND session.evaluation_error IS NULL
-        AND step.in_flight >= 0.9 * prediction_span.concurrency
-        AND step.in_flight <= 1.1 * prediction_span.concurrency
-    GROUP BY
-        prediction_span.cluster, prediction_span.model, prediction_span.concurrency, prediction_span.predicted_at
+        benchmark_sessions.cluster,
+        benchmark_sessions.model,
+        benchmark_sessions.benchmark_run_id,
+        benchmark_sessions.started_at,
+        benchmark_sessions.ended_at,
+        epoch(benchmark_sessions.ended_at) - epoch(benchmark_sessions.started_at) AS seconds,
+        benchmark_sessions.is_completed,
+        CASE WHEN benchmark_sessions.is_completed AND benchmark_sessions.turn_count > 0 THEN benchmark_sessions.turn_count END
+            AS turn_count,
+        benchmark_sessions.is_last
+            AND benchmark_sessions.inference_status = 'inferred'
+            AND benchmark_sessions.evaluation_status IN ('resolved', 'unresolved', 'empty_patch')
+            AND benchmark_sessions.evaluation_error IS NULL AS is_answered,
+        benchmark_sessions.evaluation_status = 'resolved' AS is_resolved,
+        (coalesce(last_step.session_seconds, 0) - coalesce(first_step.session_seconds, 0))
+        / (epoch(benchmark_sessions.ended_at) - epoch(benchmark_sessions.started_at)) AS concurrency
+    FROM benchmark_sessions
+    JOIN flight AS first_step
+        ON benchmark_sessions.cluster = first_step.cluster
+        AND benchmark_sessions.model = first_step.model
+        AND benchmark_sessions.started_at = first_step.changed_at
+    JOIN flight AS last_step
+        ON benchmark_sessions.cluster = last_step.cluster
+        AND benchmark_sessions.model = last_step.model
+        AND benchmark_sessions.ended_at = last_step.changed_at
+    WHERE benchmark_sessions.ended_at > benchmark_sessions.started_at
+),
+
+judged AS (
+    SELECT
+        prediction.cluster,
+        prediction.model,
+        prediction.concurrency,
+        prediction.predicted_at,
+        session.benchmark_run_id,
+        session.seconds,
+        session.is_completed,
+        session.turn_count,
+        session.is_answered,
+        session.is_resolved,
+        session.concurrency >= 0.9 * prediction.concurrency
+        AND session.concurrency <= 1.1 * prediction.concurrency AS is_near
+    FROM prediction
+    JOIN session
+        ON prediction.cluster = session.cluster
+        AND prediction.model = session.model
+        AND session.started_at >= prediction.predicted_at
+        AND session.ended_at <= prediction.until
+),
+
+run AS (
+    SELECT
+        cluster,
+        model,
+        concurrency,
+        predicted_at,
+        benchmark_run_id,
+        sum(CASE WHEN is_near AND turn_count IS NOT NULL THEN 1 ELSE 0 END) AS near_count,
+        sum(CASE WHEN is_near THEN coalesce(turn_count, 0) ELSE 0 END) AS near_turn_count,
+        sum(CASE WHEN is_near AND turn_count IS NOT NULL THEN seconds ELSE 0 END) AS near_seconds,
+        count(turn_count) AS counted,
+        sum(coalesce(turn_count, 0)) AS turn_count,
+        sum(CASE WHEN is_completed THEN seconds ELSE 0 END) AS completed_seconds,
+        sum(seconds) AS seconds,
+        sum(CASE WHEN is_near AND is_answered THEN 1 ELSE 0 END) AS answered_count,
+        sum(CASE WHEN is_near AND is_answered AND is_resolved THEN 1 ELSE 0 END) AS resolved_count
+    FROM judged
+    GROUP BY cluster, model, concurrency, predicted_at, benchmark_run_id
+),
+
+total AS (
+    SELECT
+        cluster,
+        model,
+        concurrency,
+        predicted_at,
+        count(*) AS run_count,
+        sum(CASE WHEN near_count > 0 THEN 1 ELSE 0 END) AS near_run_count,
+        sum(CASE WHEN answered_count > 0 THEN 1 ELSE 0 END) AS answered_run_count,
+        nullif(sum(near_count), 0) AS near_count,
+        nullif(CAST(sum(near_turn_count) AS DOUBLE), 0) AS near_turn_count,
+        nullif(sum(near_seconds), 0) AS near_seconds,
+        nullif(CAST(sum(counted) AS DOUBLE), 0) AS counted,
+        nullif(CAST(sum(turn_count) AS DOUBLE), 0) AS turn_count,
+        nullif(sum(completed_seconds), 0) AS completed_seconds,
+        nullif(sum(seconds), 0) AS seconds,
+        nullif(CAST(sum(answered_count) AS DOUBLE), 0) AS answered_count,
+        CAST(sum(resolved_count) AS DOUBLE) AS resolved_count
+    FROM run
+    GROUP BY cluster, model, concurrency, predicted_at
+),
+
+scatter AS (
+    SELECT
+        run.cluster,
+        run.model,
+        run.concurrency,
+        run.predicted_at,
+        sum(power(
+            run.near_turn_count / total.near_turn_count - run.near_seconds / total.near_seconds
+            + run.counted / total.counted - run.turn_count / total.turn_count
+            + run.completed_seconds / total.completed_seconds - run.seconds / total.seconds,
+            2
+        )) AS throughput_squares,
+        sum(power(
+            (run.resolved_count - run.answered_count * total.resolved_count / total.answered_count) / total.answered_count, 2
+        )) AS resolved_squares
+    FROM run
+    JOIN total
+        ON run.cluster = total.cluster
+        AND run.model = total.model
+        AND run.concurrency = total.concurrency
+        AND run.predicted_at = total.predicted_at
+    GROUP BY run.cluster, run.model, run.concurrency, run.predicted_at
+),
+
+actual AS (
+    SELECT
+        total.cluster,
+        total.model,
+        total.concurrency,
+        total.predicted_at,
+        total.near_seconds / 3600 / total.concurrency AS hours,
+        total.near_count AS completed_count,
+        nullif(total.near_run_count, 0) AS run_count,
+        3600 * total.concurrency * total.near_turn_count / total.near_seconds * total.counted / total.turn_count
+        * total.completed_seconds / total.seconds AS throughput,
+        CASE
+            WHEN total.near_run_count >= 3
+            THEN 1.645 * sqrt(scatter.throughput_squares * total.run_count / nullif(total.run_count - 1, 0))
+        END AS throughput_chance_ratio,
+        total.answered_count,
+        total.resolved_count / total.answered_count AS resolved_ratio,
+        CASE
+            WHEN total.answered_run_count >= 3
+            THEN 1.96 * sqrt(greatest(
+                scatter.resolved_squares * total.answered_run_count / nullif(total.answered_run_count - 1, 0),
+                (total.resolved_count + 1) * (total.answered_count - total.resolved_count + 1)
+                / power(total.answered_count + 2, 2) / total.answered_count
+            ))
+        END AS resolved_ratio_chance
+    FROM total
+    JOIN scatter
+        ON total.cluster = scatter.cluster
+        AND total.model = scatter.model
+        AND total.concurrency = scatter.concurrency
+        AND total.predicted_at = scatter.predicted_at
 ),
 
 outcome AS (
     SELECT
         prediction.*,
-        tried.hours AS actual_hours,
-        CAST(tried.completed_count AS BIGINT) AS actual_completed_count,
-        tried.completed_count / nullif(tried.hours, 0) AS actual_throughput,
-        answered.answered_count AS actual_answered_count,
-        answered.resolved_count / nullif(answered.answered_count, 0) AS actual_resolved_ratio,
-        1.645 * sqrt(tried.completed_count) / nullif(tried.hours, 0) AS throughput_chance,
-        1.645 * sqrt(
-            CAST(answered.resolved_count AS DOUBLE) * (answered.answered_count - answered.resolved_count)
-            / nullif(answered.answered_count, 0)
-        ) / nullif(answered.answered_count, 0) AS resolved_ratio_chance
+        actual.hours AS actual_hours,
+        CAST(actual.completed_count AS BIGINT) AS actual_completed_count,
+        CAST(actual.run_count AS BIGINT) AS actual_run_count,
+        actual.throughput AS actual_throughput,
+        CAST(actual.answered_count AS BIGINT) AS actual_answered_count,
+        actual.resolved_ratio AS actual_resolved_ratio,
+        actual.throughput * actual.throughput_chance_ratio AS throughput_chance,
+        actual.resolved_ratio_chance
     FROM prediction
-    LEFT JOIN tried
-        ON prediction.cluster = tried.cluster
-        AND prediction.model = tried.model
-        AND prediction.concurrency = tried.concurrency
-        AND prediction.predicted_at = tried.predicted_at
-    LEFT JOIN answered
-        ON prediction.cluster = answered.cluster
-        AND prediction.model = answered.model
-        AND prediction.concurrency = answered.concurrency
-        AND prediction.predicted_at = answered.predicted_at
+    LEFT JOIN actual
+        ON prediction.cluster = actual.cluster
+        AND prediction.model = actual.model
+        AND prediction.concurrency = actual.concurrency
+        AND prediction.predicted_at = actual.predicted_at
 )
 
 SELECT
@@ -140,11 +246,16 @@ SELECT
     wait_p99_seconds,
     actual_hours,
     actual_completed_count,
+    actual_run_count,
     actual_throughput,
     actual_answered_count,
     actual_resolved_ratio,
-    actual_throughput + throughput_chance >= throughput_low
-    AND actual_throughput - throughput_chance <= throughput_high AS is_throughput_inside,
-    actual_resolved_ratio + resolved_ratio_chance >= resolved_ratio_low
-    AND actual_resolved_ratio - resolved_ratio_chance <= resolved_ratio_high AS is_resolved_ratio_inside
+    actual_throughput >= throughput - sqrt(power(throughput - throughput_low, 2) + power(throughput_chance, 2))
+    AND actual_throughput <= throughput + sqrt(power(throughput_high - throughput, 2) + power(throughput_chance, 2))
+        AS is_throughput_inside,
+    actual_resolved_ratio
+    >= resolved_ratio - sqrt(power(resolved_ratio - resolved_ratio_low, 2) + power(resolved_ratio_chance, 2))
+    AND actual_resolved_ratio
+    <= resolved_ratio + sqrt(power(resolved_ratio_high - resolved_ratio, 2) + power(resolved_ratio_chance, 2))
+        AS is_resolved_ratio_inside
 FROM outcome
