@@ -1,11 +1,14 @@
 """The reflector, deploy/ and the API server of the tests, held to a real one where that is installed."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import pytest
+import urllib3
 
 from gitopslab.clusters import Cluster, connect
 from gitopslab.errors import AccessDeniedError
@@ -14,6 +17,8 @@ from gitopslab.lake import Lake
 from gitopslab.resources import EXTRACTED
 
 from .apiserver import kubeconfig, real
+from .apiserver.server import ApiServer
+from .apiserver.store import Store
 from .test_deploy import DEPLOY, KUSTOMIZATIONS, needs_kubectl, pod, rendered
 from .test_reflector import APPLICATIONS, coverage, landed, list_once, until, watching
 from .test_reflector_soak import EXAMPLES, RESOURCES, Changes, Reader, item, rule, run
@@ -187,3 +192,131 @@ def test_the_restricted_standard_admits_every_pod(server, folder):
             metadata = {"name": workload["metadata"]["name"], "namespace": "gitopslab"}
             document = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod(workload)}
             create(server, document, "?dryRun=All&fieldValidation=Strict")
+
+
+# --- how the server of the tests answers
+
+COMPARED = "commitstatuses.promoter.argoproj.io"
+INITIAL = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+BOOKMARKS = {"allowWatchBookmarks": "true"}
+
+
+class Said(NamedTuple):
+    """What an answer comes to, whatever its wording.
+
+    Attributes:
+        status: Of HTTP.
+        reason: Of a Status.
+        retry_after: The header.
+        told: Names in a list, or of a watch the type of each event, with its name or its code.
+        has_more: Whether a list goes on.
+    """
+
+    status: int
+    reason: str
+    retry_after: str | None
+    told: list[Any]
+    has_more: bool
+
+
+class Version(NamedTuple):
+    """A resource version that means the same on both servers: of the last object, and then so many more."""
+
+    after: int
+
+    def on(self, last: int) -> str:
+        return str(last + self.after)
+
+
+Query = dict[str, str | Version]
+
+
+@pytest.fixture(scope="module")
+def both(server) -> Iterator[Callable[[str, Query], tuple[Said, Said]]]:
+    """Ask both servers, which have the same three objects."""
+    with ApiServer(Store()) as stand_in, urllib3.PoolManager(retries=False) as http:
+        for name in "abc":
+            last = server.put(COMPARED, item(name, 1)).resource_version
+            stand_in_last = stand_in.store.put(COMPARED, item(name, 1)).resource_version
+
+        def ask(path: str, query: Query) -> tuple[Said, Said]:
+            asked = f"/apis/promoter.argoproj.io/v1alpha1/{path}"
+            return (
+                said(server.ask("GET", f"{asked}?{written(query, last)}")),
+                said(http.request("GET", f"{stand_in.url}{asked}?{written(query, stand_in_last)}")),
+            )
+
+        yield ask
+
+
+def written(query: Query, last: int) -> str:
+    return urlencode({
+        name: value.on(last) if isinstance(value, Version) else value for name, value in query.items()
+    })  # fmt: skip
+
+
+def said(answer: urllib3.BaseHTTPResponse) -> Said:
+    try:
+        documents = [json.loads(line) for line in answer.data.splitlines()]
+    except json.JSONDecodeError:
+        documents = [{"items": [answer.data]}]
+    first = documents[0] if documents else {}
+    told = [each["metadata"]["name"] if isinstance(each, dict) else each for each in first.get("items", ())]
+    told += [event_of(each["type"], each["object"]) for each in documents if "type" in each]
+    has_more = bool(first.get("metadata", {}).get("continue"))
+    reason = first.get("reason", "")
+    return Said(answer.status, reason, answer.headers.get("Retry-After"), told, has_more)
+
+
+def event_of(event_type: str, item: dict[str, Any]) -> tuple[Any, ...]:
+    metadata = item["metadata"]
+    return event_type, item.get("code"), metadata.get("name"), metadata.get("annotations")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"limit": "2"},
+        {"limit": "2", "resourceVersion": "0"},
+        {"limit": "2", "resourceVersion": Version(0), "resourceVersionMatch": "NotOlderThan"},
+        {"resourceVersion": Version(-1), "resourceVersionMatch": "Exact"},
+        {"resourceVersion": Version(100_000)},
+        {"resourceVersion": "x"},
+        {"resourceVersion": "0", "resourceVersionMatch": "Exact"},
+        {"resourceVersion": "1", "resourceVersionMatch": "Newest"},
+        {"resourceVersionMatch": "Exact"},
+        {"continue": "not a token"},
+        {"limit": "many"},
+        {"fieldSelector": "metadata.name=b"},
+        {"fieldSelector": "spec.number=1"},
+        {"labelSelector": "!team"},
+        {"labelSelector": "a=b=c"},
+        {"sendInitialEvents": "true"},
+        {"watch": "1"},
+        {"watch": "1", "resourceVersion": "0"},
+        {"watch": "1", "resourceVersion": "1"},
+        {"watch": "1", "resourceVersion": "x"},
+        {"watch": "1", "resourceVersion": Version(-1)},
+        {"watch": "1", "resourceVersion": Version(-1), "fieldSelector": "metadata.name=a"},
+        {"watch": "1", "resourceVersion": Version(100_000)},
+        {"watch": "1", "resourceVersionMatch": "NotOlderThan"},
+        {"watch": "1", "sendInitialEvents": "true"},
+        {"watch": "1", **INITIAL},
+        {"watch": "1", **INITIAL, **BOOKMARKS},
+        {"watch": "1", **INITIAL, **BOOKMARKS, "resourceVersion": Version(100_000)},
+    ],
+    ids=lambda query: "&".join(query) or "plain",
+)
+def test_the_server_of_the_tests_answers_as_a_real_one(both, query):
+    seconds = {"timeoutSeconds": "1"} if "watch" in query else {}
+    really, found = both("commitstatuses", query | seconds)
+
+    assert found == really
+
+
+@pytest.mark.parametrize("path", ["namespaces/n/commitstatuses/none", "nothings"])
+def test_what_is_not_there_is_said_as_a_real_one_does(both, path):
+    really, found = both(path, {})
+
+    assert found == really
