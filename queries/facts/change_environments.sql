@@ -16,7 +16,8 @@
 -- have their source where it changed; it asks for itself, so it is pinned when it came in.
 -- `delivered_by_sha` is the source commit of the release that it became healthy with, or was synced with where nobody
 -- looked at its health; another one than its own means that it was superseded on its way. The true time of health
--- lies between `healthy_earliest_at` and `healthy_at`. `is_first_seen`: it was there, or under way, before anybody looked.
+-- lies between `healthy_earliest_at` and `healthy_at`, that of the sync between `synced_earliest_at` and `synced_at`:
+-- apart where syncs were forgotten that may have brought it. `is_first_seen`: it was there, or under way, before anybody looked.
 -- `rolled_back_at`: the environment went back to a release without it, after it was there.
 -- `confidence` is the least of the links that its times rest on.
 -- `environment_observed_until` is until when the environment's Applications were looked at, in whatever way.
@@ -169,6 +170,12 @@ arrived AS (
         count(DISTINCT uid) FILTER (stage = 'sync') AS synced_count,
         max(first_synced_at) AS synced_at,
         max_by(began_at, first_synced_at) AS sync_started_at,
+        least(
+            max(first_synced_at),
+            greatest(
+                max_by(coalesce(earliest_at, happened_at), first_synced_at), min(happened_at) FILTER (stage = 'promote')
+            )
+        ) AS synced_earliest_at,
         max_by(evidence, first_synced_at) AS synced_revision,
         max_by(source_sha, first_synced_at) AS synced_sha,
         count(DISTINCT uid) FILTER (stage = 'healthy') AS healthy_count,
@@ -272,11 +279,12 @@ SELECT
     arrived.promoted_at,
     arrived.promoted_revision,
     CASE WHEN arrived.synced_count >= instance.application_count THEN arrived.sync_started_at END AS sync_started_at,
+    CASE WHEN arrived.synced_count >= instance.application_count THEN arrived.synced_earliest_at END AS synced_earliest_at,
     CASE WHEN arrived.synced_count >= instance.application_count THEN arrived.synced_at END AS synced_at,
     CASE WHEN arrived.synced_count >= instance.application_count THEN arrived.synced_revision END AS synced_revision,
     CASE
         WHEN arrived.healthy_count >= instance.application_count
-        THEN greatest(arrived.synced_at, coalesce(arrived.healthy_earliest_at, arrived.healthy_at))
+        THEN greatest(arrived.synced_earliest_at, coalesce(arrived.healthy_earliest_at, arrived.healthy_at))
     END AS healthy_earliest_at,
     CASE WHEN arrived.healthy_count >= instance.application_count THEN arrived.healthy_at END AS healthy_at,
     CASE WHEN arrived.healthy_count >= instance.application_count THEN arrived.healthy_revision END AS healthy_revision,

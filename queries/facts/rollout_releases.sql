@@ -9,8 +9,8 @@
 -- Of an Application with several sources `revision` is the one that a landed config repository knows.
 -- NULL: the revision is of no landed commit, or of an image that no landed pin names.
 -- `previous_source_position` is of the rollout before; `is_step_back`: this one holds less.
--- `unobserved_since`: when the first of the rollouts right before it synced that nobody looked at: what they brought may
--- have been healthy since then.
+-- `unobserved_since`: when the first of the rollouts right before it synced, at the earliest, that nobody looked at: what
+-- they brought may have been healthy since then.
 
 WITH sourced AS (
     SELECT *, unnest(string_split(coalesce(revisions_text, ''), ',')) AS source_revision
@@ -28,6 +28,7 @@ revised AS (
         coalesce(revision.revision, rollout.revision) AS revision,
         rollout.started_at,
         rollout.synced_at,
+        rollout.synced_earliest_at,
         rollout.healthy_earliest_at,
         rollout.healthy_at,
         rollout.replaced_at,
@@ -112,7 +113,7 @@ blocked AS (
 
 SELECT
     * EXCLUDE (observed_count),
-    min(synced_at) FILTER (WHERE outcome = 'unobserved') OVER (
+    min(coalesce(synced_earliest_at, synced_at)) FILTER (WHERE outcome = 'unobserved') OVER (
         PARTITION BY cluster_uid, uid, observed_count
     ) AS unobserved_since,
     lag(source_position) OVER later AS previous_source_position,

@@ -17,7 +17,8 @@
 --   replaced    it was not, and the next rollout began
 --   unobserved  the Application was not looked at between its sync and the next, so nobody knows
 --   pending     it is the newest and not healthy yet
--- `is_first_known`: what ran before it is not known.
+-- `is_first_known`: what ran before it is not known. `synced_earliest_at` is there where syncs right before it were
+-- forgotten: what it brought came with one of them, at any time since then, or with this one.
 -- `failed_at` is when it was first Degraded, at most an hour after its sync: later trouble has other causes too.
 -- `restored_at` is when the Application was Healthy again after that, whichever rollout brought it.
 -- `is_failure`: it was Degraded so, or the next rollout went back to older revisions (`failure_reason`:
@@ -225,6 +226,7 @@ SELECT
     timed.revisions_text,
     timed.started_at,
     timed.deployed_at AS synced_at,
+    timed.earliest_deployed_at AS synced_earliest_at,
     CASE
         WHEN timed.healthy_since IS NOT NULL
         THEN greatest(timed.deployed_at, coalesce(sighted.seen_before_at, timed.healthy_since))

@@ -13,7 +13,9 @@
 -- `sync` and `healthy` are of one Application each (`cluster_uid`, `uid`); elsewhere both are empty. Builds are
 -- of no environment, and config commits are hydrated and promoted for all services of one: empty again.
 -- `began_at` is the start of a build or sync. `earliest_at` is there where the time is known only to lie between it
--- and `happened_at`. `is_first_known`: it had happened before anybody looked, so its time says nothing.
+-- and `happened_at`. Where syncs were forgotten, one of which may have brought it, the confidence is 0.5; where rollouts
+-- right before were not looked at, one of which may have been healthy with it, 0.9. `is_first_known`: it had happened
+-- before anybody looked, so its time says nothing.
 -- A commit built beside the branch brings each change that was picked to it by itself: a step of one position,
 -- `is_again` too, and no surer than the pick.
 
@@ -84,6 +86,15 @@ revised AS (
     WHERE release.until_config_position IS NULL OR release.until_config_position > hydrated.config_position
 ),
 
+rolled_out AS (
+    SELECT
+        *,
+        CASE WHEN synced_earliest_at IS NULL THEN 1 ELSE 0.5 END AS sync_confidence,
+        CASE WHEN unobserved_since < healthy_at THEN 0.9 ELSE 1 END AS health_confidence,
+        nullif(least(unobserved_since, healthy_earliest_at, synced_earliest_at), healthy_at) AS healthy_since
+    FROM rollout_releases
+),
+
 code AS (
     SELECT
         '' AS environment, service, '' AS cluster_uid, '' AS uid, 'build' AS stage, started_at AS began_at,
@@ -102,18 +113,14 @@ code AS (
     FROM revised
     UNION ALL
     SELECT
-        environment, service, cluster_uid, uid, 'sync', started_at, synced_at, NULL, source_repository,
-        source_position, source_sha, revision, confidence, is_first_known
-    FROM rollout_releases
+        environment, service, cluster_uid, uid, 'sync', started_at, synced_at, synced_earliest_at, source_repository,
+        source_position, source_sha, revision, least(confidence, sync_confidence), is_first_known
+    FROM rolled_out
     UNION ALL
     SELECT
-        environment, service, cluster_uid, uid, 'healthy', NULL, healthy_at,
-        CASE
-            WHEN unobserved_since < healthy_at THEN unobserved_since
-            WHEN healthy_earliest_at < healthy_at THEN healthy_earliest_at
-        END,
-        source_repository, source_position, source_sha, revision, confidence, is_first_known
-    FROM rollout_releases
+        environment, service, cluster_uid, uid, 'healthy', NULL, healthy_at, healthy_since, source_repository,
+        source_position, source_sha, revision, least(confidence, sync_confidence, health_confidence), is_first_known
+    FROM rolled_out
 ),
 
 event AS (
@@ -127,18 +134,14 @@ event AS (
     WHERE config_position > after_config_position
     UNION ALL
     SELECT
-        environment, service, cluster_uid, uid, 'sync', started_at, synced_at, NULL, config_position, NULL,
-        revision, 1, is_first_known, 'config'
-    FROM rollout_releases
+        environment, service, cluster_uid, uid, 'sync', started_at, synced_at, synced_earliest_at, config_position, NULL,
+        revision, sync_confidence, is_first_known, 'config'
+    FROM rolled_out
     UNION ALL
     SELECT
-        environment, service, cluster_uid, uid, 'healthy', NULL, healthy_at,
-        CASE
-            WHEN unobserved_since < healthy_at THEN unobserved_since
-            WHEN healthy_earliest_at < healthy_at THEN healthy_earliest_at
-        END,
-        config_position, NULL, revision, 1, is_first_known, 'config'
-    FROM rollout_releases
+        environment, service, cluster_uid, uid, 'healthy', NULL, healthy_at, healthy_since,
+        config_position, NULL, revision, sync_confidence, is_first_known, 'config'
+    FROM rolled_out
 ),
 
 placed AS (

@@ -11,6 +11,8 @@
 -- self-heal or a sync by hand of the same revisions does not. For the oldest sync that is kept
 -- nothing is known of the one before: `is_deployment` is NULL there, unless its id is 0.
 -- It rolls back (`is_rollback`) when it deploys revisions that an earlier one, not the last, had.
+-- Where syncs right before it were forgotten (`forgotten_before_count`), what it has may have come with one of those:
+-- after `earliest_deployed_at`, the end of the last one that is known.
 -- Mirrors whose original was landed too are left out.
 
 WITH first_deployments AS (
@@ -24,7 +26,8 @@ ordered AS (
         sync.*,
         first_deployments.first_deployed_at,
         lag(sync.revisions_text) OVER history AS previous_revisions_text,
-        lag(sync.sync_id) OVER history AS previous_sync_id
+        lag(sync.sync_id) OVER history AS previous_sync_id,
+        lag(sync.deployed_at) OVER history AS previous_deployed_at
     FROM argocd_application_sync AS sync
     JOIN first_deployments
         ON first_deployments.cluster_uid = sync.cluster_uid
@@ -58,6 +61,7 @@ SELECT
         AND ordered.revisions_text IS DISTINCT FROM ordered.previous_revisions_text
         AND ordered.first_deployed_at < ordered.deployed_at AS is_rollback,
     coalesce(ordered.sync_id - ordered.previous_sync_id - 1, 0) AS forgotten_before_count,
+    CASE WHEN ordered.sync_id - ordered.previous_sync_id > 1 THEN ordered.previous_deployed_at END AS earliest_deployed_at,
     ordered.observed_at
 FROM ordered
 JOIN applications AS application

@@ -129,7 +129,7 @@ link AS (
             WHEN 'pin' THEN pin.rule
             WHEN 'hydrate' THEN revision.rule
             WHEN 'promote' THEN revision.rule
-            WHEN 'sync' THEN 'status.history'
+            WHEN 'sync' THEN CASE WHEN held.earliest_at IS NULL THEN 'status.history' ELSE 'status.history, parts forgotten' END
             ELSE CASE WHEN held.earliest_at IS NULL THEN 'health' ELSE 'health between sightings' END
         END AS rule,
         CASE held.stage

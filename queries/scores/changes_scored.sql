@@ -6,7 +6,8 @@
 --
 -- `part` is the stage. Changes that the truth has no environment for are nobody's to find: of an environment that was
 -- stopped, or that does not run the service. Times within 5 s are the same one: Kubernetes and git write whole seconds,
--- and Argo CD hears of new pods a moment later. A stage found at another time is a row found and one missed.
+-- and Argo CD hears of new pods a moment later. A sync or health known within bounds is found where they hold the true
+-- time. A stage found at another time is a row found and one missed.
 -- `error_seconds` is the time found less the true one.
 
 WITH stage AS (
@@ -33,7 +34,7 @@ passage AS (
             WHEN 'sync' THEN found.synced_at
             ELSE found.healthy_at
         END AS found_at,
-        CASE stage.stage WHEN 'healthy' THEN found.healthy_earliest_at END AS earliest_at
+        CASE stage.stage WHEN 'sync' THEN found.synced_earliest_at WHEN 'healthy' THEN found.healthy_earliest_at END AS earliest_at
     FROM truth_change_environment AS truth
     CROSS JOIN stage
     LEFT JOIN change_environments AS found
