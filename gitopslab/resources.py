@@ -39,6 +39,7 @@ EXTRACTED = (
     Resource("kueue.x-k8s.io", "cohorts", "Cohort"),
     Resource("apps", "deployments", "Deployment"),
     Resource("", "nodes", "Node"),
+    Resource("", "pods", "Pod"),
     Resource("", "events", "Event"),
 )
 """What gitopslab has typed tables for, in the order a change passes through them."""

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from gitopslab.capacity import bundle, inputs
+from gitopslab.capacity.bundle import Bundle
 from gitopslab.capacity.concurrency import evaluate
 from gitopslab.capacity.layers import platform_layers, real_layers
 from gitopslab.world.capacity.layout import POD_BUNDLE, bundle_requests, ryzen
@@ -200,3 +201,43 @@ def test_hard_pressure_is_disk_pressure_or_a_queue_that_is_stopped_too():
 def test_ryzens_queue_promises_nine_instances():
     [group] = ryzen().queue("benchmark-fast").cluster_queue.resource_groups
     assert group[0].quotas["memory"].nominal // bundle_requests(POD_BUNDLE)["memory"] == 9
+
+
+def room(node: str, resource: str, amount: str | None, **rest) -> dict:
+    left = None if amount is None else Decimal(amount)
+    known = {"node": node, "resource": resource, "room": left, "takes_pods": True}
+    return known | {"labels": {"pool": "bench"}} | rest
+
+
+FLAVORS = [{"flavor": "spot", "node_labels": {"pool": "bench"}}, {"flavor": "other", "node_labels": {}}]
+
+
+def test_room_is_that_of_nodes_which_the_queues_flavors_stand_for_and_which_take_pods():
+    rows = [
+        room("a", "cpu", "4"),
+        room("a", "pods", "90"),
+        room("cordoned", "cpu", "9", takes_pods=False),
+        room("elsewhere", "cpu", "9", labels={"pool": "web"}),
+        room("unlabelled", "cpu", "9", labels=None),
+    ]
+    cohorts = inputs.cohorts_of([quota("fast", 10)], [])
+    flavor = next(iter(cohorts.queue("fast").resource_groups[0])).flavor
+    flavors = [each | {"flavor": flavor} for each in FLAVORS[:1]]
+
+    assert inputs.rooms_of(rows, flavors, cohorts, "fast") == [{"cpu": Decimal(4), "pods": Decimal(90)}]
+    assert inputs.rooms_of(rows, flavors, cohorts, "unknown") == []
+    assert inputs.rooms_of([*rows, room("b", "cpu", None)], flavors, cohorts, "fast") == []
+
+
+def test_each_pod_fits_on_one_node_by_what_pods_left_there_and_counts_as_one_itself():
+    found = Bundle(({"cpu": Decimal(2)}, {"cpu": Decimal(1)}), n=7, share=1.0, medians={})
+    cohorts = inputs.cohorts_of([quota("fast", 100)], [])
+    two_nodes = [{"cpu": Decimal(4), "pods": Decimal(9)}, {"cpu": Decimal(3), "pods": Decimal(9)}]
+    crowded = [{"cpu": Decimal(400), "pods": Decimal(5)}]
+
+    reading = inputs.real_readings(LAUNCH, cohorts, found, two_nodes)["node_fit"]
+    assert (reading.value, reading.tag) == (2, "measured")
+    assert reading.source == ("allocatable less what Pods ask for on 2 nodes, bundle of 7 admitted instances")
+    assert inputs.real_readings(LAUNCH, cohorts, found, crowded)["node_fit"].value == 2
+    assert inputs.real_readings(LAUNCH, cohorts, None, two_nodes)["node_fit"].tag == "assumed"
+    assert inputs.real_readings(LAUNCH, cohorts, found)["node_fit"].tag == "calibrated"

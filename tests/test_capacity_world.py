@@ -56,3 +56,8 @@ def test_the_bundle_is_what_instances_asked_for_to_the_percent(scores):
 def test_slots_of_the_cohort_tree_are_right_once_an_instance_was_admitted(scores):
     found = scores["capacity_layers kueue_available"]
     assert found.true_count - found.matched_count <= 2  # the first run on each of two clusters
+
+
+def test_room_on_nodes_is_what_pods_leave_once_an_instance_was_admitted(scores):
+    found = scores["capacity_layers node_fit"]
+    assert found.true_count - found.matched_count <= 2  # the first run on each of two clusters

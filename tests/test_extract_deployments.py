@@ -58,6 +58,15 @@ def test_references_of_other_variables_say_only_that_they_are_references(tmp_pat
     assert container(after)["envFrom"] == [{}]
 
 
+def test_of_a_pods_environment_too_only_the_allow_list_lands(tmp_path):
+    kept, cut = ({"name": name, "value": "12"} for name in ("BENCHMARK_X", "CUSTOMER"))
+    spec = {kind: [{"name": "a", "env": [kept, cut]}] for kind in ("containers", "initContainers")}
+    metadata = {"name": "api-1", "namespace": "wb", "uid": "p", "resourceVersion": "1"}
+    after = landed(tmp_path, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+
+    assert [each["env"] for [each] in after["spec"].values()] == [[kept, {"name": "CUSTOMER"}]] * 2
+
+
 def test_a_credential_is_hidden_even_under_a_name_on_the_list(tmp_path):
     after = landed(tmp_path, workload({"name": "BENCHMARK_API_TOKEN", "value": "hunter2"}))
 

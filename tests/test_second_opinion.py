@@ -58,7 +58,8 @@ def test_the_more_was_recorded_the_fewer_times_it_is_replayed():
 
 
 def test_a_cluster_without_queues_has_nothing_to_replay(warehouse_of):
-    assert recording(warehouse_of([]), WINDOW, "dev", WINDOW.until) is None
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n", "uid": "n"}}
+    assert recording(warehouse_of([namespace]), WINDOW, "dev", WINDOW.until) is None
 
 
 def test_what_a_plan_measures_is_defined_once_each():

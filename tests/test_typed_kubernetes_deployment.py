@@ -77,5 +77,5 @@ def test_allocatable_amounts_of_a_node_are_exact(warehouse_of):
 def test_a_node_without_conditions_is_not_known_to_be_ready(warehouse_of):
     rows = warehouse_of([node(allocatable={"pods": "110"})])
 
-    [row] = rows.sql("SELECT ready_status, takes_pods FROM node_resources").dicts()
-    assert (row["ready_status"], row["takes_pods"]) == (None, False)
+    [row] = rows.sql("SELECT ready_status FROM kubernetes_node").dicts()
+    assert row["ready_status"] is None

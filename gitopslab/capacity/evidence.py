@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from gitopslab.capacity import bundle, inputs
 from gitopslab.capacity.asked import Asked
 from gitopslab.capacity.bundle import Bundle
-from gitopslab.capacity.cohorts import Cohorts
 from gitopslab.capacity.concurrency import Envelope, evaluate
 from gitopslab.capacity.configuration import Configuration
 from gitopslab.capacity.layers import Reading, platform_layers, real_layers
@@ -151,13 +150,20 @@ def gather(warehouse: Asked, question: Question) -> Evidence:
     cohorts = inputs.cohorts_of(quotas, warehouse.run("cohort_quotas_as_of", **there_now).dicts())
     admitting = next((each.admits for each in inputs.queues_of(quotas) if each.name == queue), None)
     variables = warehouse.run("deployment_variables_as_of", **there_now, deployment=DEPLOYMENT).dicts()
+    rooms = inputs.rooms_of(
+        warehouse.run("node_rooms_as_of", **there_now).dicts(),
+        warehouse.run("resource_flavors_as_of", **there_now).dicts(),
+        cohorts,
+        queue,
+    )
     readings = dict(Configuration.of(variables).readings(question.model)) if variables else {}
     readings |= _asked_for(question) | (_exact_ready(warehouse, question, launch) if launch else {})
+    really = inputs.real_readings(launch, cohorts, fitted, rooms) if launch else {}
     return Evidence(
         question=question,
         launch=launch,
         platform=_platform(launch, readings) if launch else None,
-        real=_real(launch, readings, cohorts, fitted, is_admitting=admitting) if launch else None,
+        real=_real(launch, really, readings, is_admitting=admitting) if launch else None,
         is_queue_admitting=admitting,
         bundle=fitted,
         modelled=inputs.modelled_request(launch) if launch else {},
@@ -225,17 +231,12 @@ def _platform(launch: Row, readings: Mapping[str, Reading]) -> Envelope:
 
 
 def _real(
-    launch: Row,
-    readings: Mapping[str, Reading],
-    cohorts: Cohorts,
-    fitted: Bundle | None,
-    *,
-    is_admitting: bool | None,
+    launch: Row, found: Mapping[str, Reading], readings: Mapping[str, Reading], *, is_admitting: bool | None
 ) -> Envelope:
-    found = _without_selection(inputs.real_readings(launch, cohorts, fitted)) | dict(readings)
+    known = _without_selection(found) | dict(readings)
     if is_admitting:
-        found = _with_own_quota(found)
-    return evaluate(real_layers(found, inputs.mode(launch)))
+        known = _with_own_quota(known)
+    return evaluate(real_layers(known, inputs.mode(launch)))
 
 
 def _without_selection(readings: Mapping[str, Reading]) -> dict[str, Reading]:

@@ -1,7 +1,7 @@
 """From rows of the warehouse to the readings that layers take, each with the row it is from."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -95,13 +95,17 @@ def platform_readings(launch: Row) -> dict[str, Reading]:
     return found
 
 
-def real_readings(launch: Row, cohorts: Cohorts, bundle: Bundle | None) -> dict[str, Reading]:
+def real_readings(
+    launch: Row, cohorts: Cohorts, bundle: Bundle | None, rooms: Sequence[Amounts] = ()
+) -> dict[str, Reading]:
     """Return what really bounds a run: what the application says, but for quota and nodes.
 
     Args:
         launch: A row of `launch_capacity_as_of`.
         cohorts: Of the cluster at that time, from `cohorts_of`.
         bundle: What instances ask for; None takes the application's model, as an assumption.
+        rooms: What Pods left on each node then, from `rooms_of`; none takes what the application saw on all
+            nodes together, spread evenly.
     """
     request = bundle.request if bundle else modelled_request(launch)
     tag: Tag = "calibrated" if bundle else "assumed"
@@ -116,13 +120,53 @@ def real_readings(launch: Row, cohorts: Cohorts, bundle: Bundle | None) -> dict[
             "kueue_potential": Reading(slots.potential, source, tag),
             "kueue_available": Reading(slots.available, source, tag),
         }
-    rooms = _spread_evenly(_amounts(launch, "nodes_available_"), launch["node_count"])
-    if rooms and request:
-        pods = bundle.pods if bundle else (request,)
-        fitting = packed_fit(rooms, [_only(rooms[0], pod) for pod in pods])
-        source = f"room of {len(rooms)} nodes taken as spread evenly, {what}"
-        found["node_fit"] = Reading(fitting, source, tag)
-    return found
+    return found | _node_fit(launch, bundle.pods if bundle else (request,), rooms, what, tag)
+
+
+def _node_fit(
+    launch: Row, pods: Sequence[Amounts], rooms: Sequence[Amounts], what: str, tag: Tag
+) -> dict[str, Reading]:
+    """Return how many instances fit on nodes: measured where Pods tell what is left of each."""
+    if rooms and any(pods):
+        asked = [{"pods": Decimal(1), **pod} for pod in pods]
+        how: Tag = "measured" if tag == "calibrated" else tag
+        source = f"allocatable less what Pods ask for on {len(rooms)} nodes, {what}"
+        return {"node_fit": Reading(_packed(rooms, asked), source, how)}
+    spread = _spread_evenly(_amounts(launch, "nodes_available_"), launch["node_count"])
+    if not spread or not any(pods):
+        return {}
+    source = f"room of {len(spread)} nodes taken as spread evenly, {what}"
+    return {"node_fit": Reading(_packed(spread, pods), source, tag)}
+
+
+def _packed(rooms: Sequence[Amounts], pods: Sequence[Amounts]) -> int:
+    """Return how many instances fit, by the resources that are known of the nodes."""
+    return packed_fit(rooms, [_only(rooms[0], pod) for pod in pods])
+
+
+def rooms_of(
+    room_rows: Iterable[Row], flavor_rows: Iterable[Row], cohorts: Cohorts, cluster_queue: str | None
+) -> list[Amounts]:
+    """Return what is left on each node that a queue's flavors stand for; none where it is not known of all.
+
+    Args:
+        room_rows: Of `node_rooms_as_of`.
+        flavor_rows: Of `resource_flavors_as_of`.
+        cohorts: Of the cluster at that time, from `cohorts_of`.
+        cluster_queue: The queue.
+    """
+    if cluster_queue is None or cluster_queue not in cohorts:
+        return []
+    flavors = {each.flavor for group in cohorts.queue(cluster_queue).resource_groups for each in group}
+    labels = [dict(row["node_labels"] or {}) for row in flavor_rows if row["flavor"] in flavors]
+    rooms: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    for row in room_rows:
+        own = dict(row["labels"] or {})
+        if row["takes_pods"] and any(each.items() <= own.items() for each in labels):
+            if row["room"] is None:
+                return []
+            rooms[row["node"]][row["resource"]] = row["room"]
+    return list(rooms.values())
 
 
 def cohorts_of(quota_rows: Iterable[Row], cohort_rows: Iterable[Row]) -> Cohorts:

@@ -87,7 +87,13 @@ def _found(warehouse: Warehouse, cluster: str, run: str, at: datetime | None) ->
         warehouse.run("cohort_quotas_as_of", **there).dicts(),
     )
     mode = inputs.mode(launch)
-    real = evaluate(real_layers(inputs.real_readings(launch, cohorts, bundle.fit(rows)), mode))
+    rooms = inputs.rooms_of(
+        warehouse.run("node_rooms_as_of", **there).dicts(),
+        warehouse.run("resource_flavors_as_of", **there).dicts(),
+        cohorts,
+        launch["cluster_queue"],
+    )
+    real = evaluate(real_layers(inputs.real_readings(launch, cohorts, bundle.fit(rows), rooms), mode))
     platform = evaluate(platform_layers(inputs.platform_readings(launch), mode), inputs.pressure(launch))
     values = {layer.name: layer.value for layer in real.layers}
     return values | {"effective": platform.effective, "binding": real.binding[0].name}

@@ -1,7 +1,7 @@
-"""Deployments: what their containers are configured with, by an allow-list of environment variables.
+"""Deployments and Pods: what containers are configured with, by an allow-list of environment variables.
 
-Source: `deployments.apps/v1`, and ReplicaSets, StatefulSets and DaemonSets where files hold them.
-Needs:  RBAC `list` and `watch` on deployments.
+Source: `deployments.apps/v1` and `pods/v1`; ReplicaSets, StatefulSets and DaemonSets where files hold them.
+Needs:  RBAC `list` and `watch` on deployments and pods.
 Limits: an environment variable that is not on the allow-list lands by its name only; what it is set to, and
         where from, is cut before anything is written. So is `last-applied-configuration`, which repeats it.
         A variable on the list that refers to a ConfigMap lands as the reference, not as its value.
@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from gitopslab.settings import ENVIRONMENT_NAMES
 
-_API_GROUP = "apps"
-_RESOURCES = ("deployments", "replicasets", "statefulsets", "daemonsets")
+_API_GROUPS = ("apps", "")
+_RESOURCES = ("deployments", "replicasets", "statefulsets", "daemonsets", "pods")
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
@@ -32,7 +32,7 @@ def without_environment(rows: pa.Table, names: Sequence[str] = ENVIRONMENT_NAMES
         names: Globs of the variables that keep their values.
     """
     is_workload = pc.and_(
-        pc.equal(rows["api_group"], _API_GROUP), pc.is_in(rows["resource"], pa.array(_RESOURCES))
+        pc.is_in(rows["api_group"], pa.array(_API_GROUPS)), pc.is_in(rows["resource"], pa.array(_RESOURCES))
     )
     if not pc.any(is_workload).as_py():
         return rows
@@ -62,9 +62,10 @@ def _variable(entry: dict[str, Any], kept: re.Pattern[str]) -> dict[str, Any]:
 
 
 def _containers(workload: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    spec = _member(_member(_member(workload, "spec"), "template"), "spec")
-    for kind in _CONTAINERS:
-        yield from _entries(spec.get(kind))
+    own = _member(workload, "spec")
+    for spec in (own, _member(_member(own, "template"), "spec")):
+        for kind in _CONTAINERS:
+            yield from _entries(spec.get(kind))
 
 
 def _member(value: dict[str, Any], name: str) -> dict[str, Any]:

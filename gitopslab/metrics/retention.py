@@ -80,6 +80,11 @@ RETENTIONS = (
     ),
     Retention("deployments", "rollouts that began and ended between two looks"),
     Retention("nodes", "nodes that came and went between two looks, and conditions meanwhile"),
+    Retention(
+        "pods",
+        "pods that came and went between two looks: what they held of nodes",
+        "Kueue's Workloads, of those that queue",
+    ),
     Retention("events", "events older than an hour (--event-ttl) at the time of a look"),
 )
 """By kind, in the order a change passes through them.

@@ -5,7 +5,7 @@
 -- params:
 --
 -- Allocatable is what pods may ask for: capacity without what the system and eviction thresholds keep back. Amounts are
--- in the resource's own unit (cores, bytes, pods, devices). What pods asked for is not here: Pods are not landed.
+-- in the resource's own unit (cores, bytes, pods, devices). What Pods asked for is in node_pod_requests.
 
 SELECT
     cluster,

@@ -13,6 +13,7 @@ from gitopslab.world.capacity import objects, preemption
 from gitopslab.world.capacity.layout import ClusterLayout, QueueLayout
 from gitopslab.world.capacity.metering import Meter
 from gitopslab.world.capacity.nodes import NodePool
+from gitopslab.world.capacity.pods import Pods
 from gitopslab.world.capacity.queues import Queue
 from gitopslab.world.capacity.quota import Assignment, QuotaBook
 from gitopslab.world.capacity.workloads import HOLDING, Job, Phase, Workload, WorkloadWriter
@@ -54,6 +55,7 @@ class Kueue:
     Attributes:
         layout: As given.
         pool: As given.
+        pods: Writes Nodes and Pods.
         quotas: What is taken of every quota.
         queues: By name.
         meter: What Prometheus is told.
@@ -71,6 +73,7 @@ class Kueue:
     ) -> None:
         self.layout = layout
         self.pool = pool
+        self.pods = Pods(api, pool)
         self._api, self._clock, self._random = api, api.clock, random
         self._on_stay = on_stay
         self._writer = WorkloadWriter(api, api_version, layout.priorities)
@@ -288,6 +291,7 @@ class Kueue:
         self._writer.wait_for_pods(workload)
         pods = [shape.requests for shape in workload.job.pods for _ in range(shape.count)]
         workload.placement = self.pool.place(pods, self.layout.flavors[workload.flavor])
+        self.pods.place(workload)
         if workload.placement.unschedulable:
             self._unscheduled.append(workload)
             self._say_unschedulable(workload)
@@ -315,6 +319,7 @@ class Kueue:
             return
         workload.is_running = True
         workload.running_at = self._clock.now
+        self.pods.run(workload)
         self._writer.start_pods(workload)
         workload.job.on_running()
 
@@ -361,6 +366,7 @@ class Kueue:
         queue.touch()
         self.quotas.give_back(workload.cluster_queue, workload.flavor, workload.requests)
         self.pool.remove(workload.placement)
+        self.pods.remove(workload)
         if workload in self._unscheduled:
             self._unscheduled.remove(workload)
         self._on_stay(Stay(workload, self._clock.now, reason))
@@ -371,6 +377,7 @@ class Kueue:
                 queue.reconsider()
         for waiting in list(self._unscheduled):
             self.pool.retry(waiting.placement, self.layout.flavors[waiting.flavor])
+            self.pods.place(waiting)
             if not waiting.placement.unschedulable:
                 self._unscheduled.remove(waiting)
                 self._start_later(waiting)

@@ -141,13 +141,15 @@ def _checks_held(stage: Stage) -> Story:
 
 def _nodes_full(stage: Stage) -> Story:
     """Play quota that is there where nodes are not: Jobs are admitted, and their pods find no place."""
-    nodes = stage.capacity.pool.nodes
+    nodes, pods = stage.capacity.pool.nodes, stage.capacity.kueue.pods
     for node in nodes:
         node.is_ready = False
+    pods.note_nodes()
     probes = _submit(stage, "background-warm", _INSTANCE, 2, 20)
     yield Blast("dev", [probe.item for probe in probes] + [_node(node) for node in nodes])
     for node in nodes:
         node.is_ready = True
+    pods.note_nodes()
     _cancel(stage, probes)
 
 
@@ -157,15 +159,17 @@ def _disk_pressure(stage: Stage) -> Story:
     nodes = capacity.pool.nodes[:2]
     for node in nodes:
         node.has_disk_pressure = True
+    capacity.kueue.pods.note_nodes()
     before, capacity.pressure = capacity.pressure, Pressure(("disk_pressure",), 0, is_hard=True)
     yield Blast("dev", [_node(node) for node in nodes])
     for node in nodes:
         node.has_disk_pressure = False
+    capacity.kueue.pods.note_nodes()
     capacity.pressure = before
 
 
 def _node(node: Node) -> Object:
-    """Return a node as far as it is named; Nodes themselves are not watched."""
+    """Return a node as far as it is named."""
     return {"kind": "Node", "metadata": {"name": node.name}}
 
 
