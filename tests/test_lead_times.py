@@ -206,6 +206,14 @@ def test_what_to_keep_in_mind_of_delivered_changes_is_counted():
 
     assert dev.caveat == (
         "dev: of 3 delivered changes, 1 arrived as part of a later one;"
-        " of 1 it is only known between which two looks they were healthy;"
-        " 1 are linked by a rule that is not certain."
+        " 1 became healthy between two looks, at a time known by its bounds;"
+        " 1 came by a link that is not certain."
+    )
+
+
+def test_where_there_is_nothing_to_keep_in_mind_that_is_said():
+    [dev] = lead_time.by_environment(changes(change("a", 60.0)), BOOTSTRAP)
+
+    assert dev.caveat == (
+        "dev: of 1 delivered change, each arrived by itself, at a known time, by links that are certain."
     )

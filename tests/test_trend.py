@@ -45,7 +45,7 @@ def test_a_lasting_change_has_its_date_and_the_nearest_configuration_change_befo
     assert (round(shift.change.before), round(shift.change.after)) == (360, 3_600)
     assert shift.nearest.sha == "c" * 40
     assert "nearest configuration change, promoter-config in hub (cccccccccccc: soak an hour)" in str(shift)
-    assert str(shift).endswith("One arrives every 28 days, so that may be chance.")
+    assert str(shift).endswith("One arrives every 28 d, so that may be chance.")
 
 
 def test_without_a_configuration_change_near_it_that_is_said():

@@ -71,12 +71,17 @@ class LeadTime:
     @property
     def caveat(self) -> str:
         """What to keep in mind of the delivered changes."""
-        return (
-            f"{self.environment}: of {_count(self.delivered.n, 'delivered change')},"
-            f" {self.superseded_count:,} arrived as part of a later one;"
-            f" of {self.bounded_count:,} it is only known between which two"
-            f" looks they were healthy; {self.uncertain_count:,} are linked by a rule that is not certain."
-        )
+        parts = [
+            f"{count:,} {what}"
+            for count, what in (
+                (self.superseded_count, "arrived as part of a later one"),
+                (self.bounded_count, "became healthy between two looks, at a time known by its bounds"),
+                (self.uncertain_count, "came by a link that is not certain"),
+            )
+            if count
+        ]
+        found = "; ".join(parts) or "each arrived by itself, at a known time, by links that are certain"
+        return f"{self.environment}: of {_count(self.delivered.n, 'delivered change')}, {found}."
 
     def _arrived(self) -> str:
         duration = self.duration

@@ -96,7 +96,7 @@ class Shift:
             return f"{said}; no configuration change arrived in the two days before."
         return (
             f"{said}; the nearest configuration change, {self.nearest}. One arrives every"
-            f" {self.nearest_every_days:.2g} days, so that may be chance."
+            f" {human(self.nearest_every_days * 86_400)}, so that may be chance."
         )
 
 
