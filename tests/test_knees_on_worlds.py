@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from gitopslab.metrics.durations import Bootstrap
 from gitopslab.metrics.in_flight import mean_in_flight
@@ -19,8 +20,9 @@ from gitopslab.world.capacity.models import MODELS, Contention
 
 from .simulated import World
 
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2, 3, 4, 5, 6)
 MARGIN = 0.1
+LEVEL = 0.9
 STEP = 1.2
 """A raise goes a fifth up at most."""
 
@@ -85,6 +87,11 @@ def read(folder: Path) -> pd.DataFrame:
     )
 
 
+def fewest(n: int) -> int:
+    """Return how many of `n` intervals of 90 % hold the truth at least, but for one time in twenty."""
+    return int(binom.ppf(0.05, n, LEVEL))
+
+
 def _keyed(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Workloads have a run's id as a label may hold it."""
     return rows.assign(run=rows[column].str.strip("_-"))
@@ -92,7 +99,6 @@ def _keyed(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_throughput_knees_lie_in_their_intervals_at_about_the_rate_that_is_said(measured):
-    # The simulation looks at who else is there only four times a session, which moves knees up.
     held = []
     for each in measured:
         fit = fit_session_clock(each.sessions, Bootstrap(seed=1, samples=200))
@@ -102,7 +108,7 @@ def test_throughput_knees_lie_in_their_intervals_at_about_the_rate_that_is_said(
         low = limit if knee.low is None else knee.low
         held.append(low <= each.contention.throughput_knee <= (knee.high or inf))
 
-    assert sum(held) >= 7
+    assert sum(held) >= fewest(len(held))
 
 
 @pytest.mark.slow
@@ -118,5 +124,5 @@ def test_quality_knees_lie_in_their_intervals_and_no_raise_goes_past_them_by_mor
         held.append(low <= each.quality_knee <= (interval.high or inf))
         past.append(found.safe_concurrency > STEP * each.quality_knee)
 
-    assert sum(held) >= 8
+    assert sum(held) >= fewest(len(held))
     assert not any(past)
