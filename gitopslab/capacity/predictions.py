@@ -23,10 +23,11 @@ class Judged:
         until: When it was over.
         throughput: Completed sessions an hour, as predicted; None where none was.
         resolved: Share of resolved among answered instances, as predicted.
-        actual_hours: For how long about so many were in flight; None where nobody tried.
+        actual_hours: For how long about so many ran; None where nobody tried.
         actual_throughput: What came of it.
         actual_resolved: What came of it.
-        is_throughput_inside: Whether it lies in the interval, give or take chance; None where not known.
+        is_throughput_inside: Whether it lies in the interval, give or take chance; None where not known, as
+            of fewer than three runs.
         is_resolved_inside: The same of the share.
     """
 
@@ -128,5 +129,5 @@ def _place(interval: Interval, actual: float, *, is_inside: bool | None) -> str:
     if is_inside:
         return "inside its interval"
     if is_inside is None:
-        return "without an interval"
+        return "without an interval" if interval.low is None else "from too few runs to judge"
     return "below its interval" if actual < interval.estimate else "above its interval"
