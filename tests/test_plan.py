@@ -210,6 +210,23 @@ def test_what_was_carried_may_stay_though_it_is_not_shown_to_be_safe():
     )
 
 
+def test_where_harm_begins_below_what_runs_by_the_best_estimate_the_careful_choice_is_said():
+    likely = Limit("quality", 9, "it may be there", likely=43.5)
+    assert decided(50, 50, likely).reasons[-1] == (
+        "50 at once was carried. By the best estimate harm begins at 43.5 already, which is not sure enough"
+        " to lower it; 43 is the careful choice."
+    )
+    assert decided(50, 40, likely).reasons[-1].endswith("it may stay.")
+
+
+def test_gates_are_summed_up_in_a_sentence():
+    found = gates.findings(evidence(launch=None, platform=None, real=None, is_queue_admitting=False))
+    assert gates.summary(found) == (
+        "0 of 12 gates pass; queue fails; quota, node headroom, pressure, Dapr readiness, model limits,"
+        " agent turns, exact images, evaluator, run deadline, launch stability, leaks are unknown."
+    )
+
+
 def test_who_asks_for_fewer_gets_fewer():
     found = decided(30, 40, QUALITY)
 

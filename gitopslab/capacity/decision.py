@@ -25,6 +25,7 @@ class Limit:
         why: What that rests on, a sentence without a full stop.
         is_shown: Whether more is known to do harm or not to be had, and not merely not known to be safe.
         beyond: What more than that meets, a clause; empty: only that the limit ends there.
+        likely: Where harm begins by the best estimate; None where there is none.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Limit:
     why: str
     is_shown: bool = False
     beyond: str = ""
+    likely: float | None = None
 
     @property
     def clause(self) -> str:
@@ -87,10 +89,11 @@ class Decision:
     guard: Guard
 
     def __str__(self) -> str:
-        return f"{self._order()}. {self._answer()}"
+        return f"{self.order}. {self._answer()}"
 
-    def _order(self) -> str:
-        """Return what to do, without a full stop: the first thing that a reader wants to know."""
+    @property
+    def order(self) -> str:
+        """What to do, without a full stop: the first thing that a reader wants to know."""
         if self.action is Action.WITHHELD:
             return f"No recommendation for {self.asked:,} at once"
         if self.action is Action.HOLD:
@@ -179,7 +182,7 @@ def decide(  # noqa: PLR0913 - each is one of the things that a decision weighs
     elif allowed > current and not blockers:
         action, to = Action.RAISE, min(allowed, current + step)
     if action is Action.HOLD and binding is not None and binding.value < current:
-        reasons.append(f"{current:,} at once was carried, and nothing shows that it does harm: it may stay.")
+        reasons.append(_why_it_stays(current, binding))
     return Decision(
         action=action,
         asked=asked,
@@ -192,6 +195,16 @@ def decide(  # noqa: PLR0913 - each is one of the things that a decision weighs
         is_supported=is_supported,
         reasons=tuple(dict.fromkeys(reasons)),
         guard=guard,
+    )
+
+
+def _why_it_stays(current: int, binding: Limit) -> str:
+    carried = f"{current:,} at once was carried"
+    if binding.likely is None or binding.likely >= current:
+        return f"{carried}, and nothing shows that it does harm: it may stay."
+    return (
+        f"{carried}. By the best estimate harm begins at {binding.likely:.3g} already, which is not sure"
+        f" enough to lower it; {max(1, floor(binding.likely)):,} is the careful choice."
     )
 
 

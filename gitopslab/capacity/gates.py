@@ -4,7 +4,7 @@ A new gate is one entry of `GATES`. What is not known never passes: it is said, 
 and a raise over it is for people to decide.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -79,6 +79,19 @@ class Gate:
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
     """Return what each gate found, in the order of `GATES`."""
     return tuple(_found(gate, evidence) for gate in GATES)
+
+
+def summary(found: Sequence[Finding]) -> str:
+    """Return how many gates pass, and which do not, as a sentence."""
+    passed = sum(each.status is Status.PASS for each in found)
+    others = [
+        f"{', '.join(names)} {'fails' if len(names) == 1 else 'fail'}"
+        if status is Status.FAIL
+        else f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} unknown"
+        for status in (Status.FAIL, Status.UNKNOWN)
+        if (names := [each.gate for each in found if each.status is status])
+    ]
+    return "; ".join([f"{passed:,} of {len(found):,} gates pass", *others]) + "."
 
 
 def _found(gate: Gate, evidence: Evidence) -> Finding:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from math import floor, inf, isnan
+from math import floor, inf, isinf, isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -272,6 +272,7 @@ def _quality_limits(found: Quality, safe: float) -> Iterator[Limit]:
         max(1, floor(safe)),
         f"no more is shown to cost less than a tenth of the resolved. {str(found.answers).rstrip('.')}",
         beyond=_beyond(first),
+        likely=None if isinf(first.interval.estimate) else first.interval.estimate,
     )
     answers = found.answers
     if isinstance(answers, Knee) and answers.interval.high is not None:

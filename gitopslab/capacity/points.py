@@ -59,7 +59,9 @@ def _binding(plan: Plan) -> Answer:
     binding = plan.decision.binding
     if binding is None:
         return False, "No limit is known."
-    return True, f"{binding}." + "".join(f" {each}" for each in plan.differences)
+    real = plan.evidence.real
+    capacity = [f"By capacity alone: {real}"] if real else []
+    return True, " ".join([f"{binding}.", *capacity, *plan.differences])
 
 
 def _waits(plan: Plan) -> Answer:
@@ -128,7 +130,7 @@ def _step(plan: Plan) -> Answer:
     if decision.action is Action.WITHHELD:
         return False, "No step is recommended while what it would rest on is not known."
     return True, (
-        f"{decision.action.value.capitalize()}, to {decision.to:,}; at most {decision.step:,} more at a time."
+        f"{decision.order}; a step is at most {decision.step:,} more at a time."
         f" {decision.guard.stop_condition} {decision.guard.rollback_trigger}"
     )
 

@@ -12,6 +12,9 @@ from gitopslab.metrics.scaling_law import EXTRAPOLATION_LIMIT, Interval, Scaling
 from gitopslab.metrics.steady_state import SteadyWindow
 
 _POINTS = 80
+_ABOVE = 16
+"""Pixels that a label needs to be clear of a bar at the top."""
+
 _TAGS = {"measured": COLOURS[0], "calibrated": COLOURS[2], "assumed": COLOURS[1]}
 
 
@@ -105,7 +108,7 @@ def concurrency_layers(layers: Sequence[tuple[str, int, str, bool]], asked: int)
             categoryorder="array", categoryarray=[shown(name) for name, *_ in ordered], showgrid=False
         )
         figure.update_xaxes(rangemode="tozero", title="sessions at once")
-        _mark(figure, {"asked for": asked})
+        _mark(figure, {"asked for": asked}, above=_ABOVE)
         if not all(binds for *_, binds in ordered):
             note(figure, "faint: shown, and binds nothing")
     return figure
@@ -164,8 +167,8 @@ def _add_shares(
     )
 
 
-def _mark(figure: go.Figure, marks: Mapping[str, float]) -> None:
-    """Draw a line at each concurrency, those at the same one under one label."""
+def _mark(figure: go.Figure, marks: Mapping[str, float], above: int = 0) -> None:
+    """Draw a line at each concurrency, those at the same one under one label, so many pixels higher."""
     places: dict[float, list[str]] = {}
     for name, place in marks.items():
         places.setdefault(place, []).append(name)
@@ -176,7 +179,7 @@ def _mark(figure: go.Figure, marks: Mapping[str, float]) -> None:
             annotation={
                 "text": shown(f"{', '.join(names)}: {place:,.0f}"),
                 "font": {"size": 11},
-                "yshift": -14 * (number % 3),
+                "yshift": above - 14 * (number % 3),
             },
             annotation_position="top right",
         )

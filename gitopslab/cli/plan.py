@@ -90,11 +90,13 @@ def _log(found: "Plan", lake: str) -> None:
 
 
 def _print(found: "Plan") -> None:
+    from gitopslab.capacity.gates import summary
     from gitopslab.capacity.points import points
 
     typer.echo(output.plain(str(found)))
     for reason in found.decision.reasons[:_MOST]:
         typer.echo(output.plain(f"- {reason}"))
+    typer.echo(output.plain(f"- {summary(found.gates)}"))
     rows = [(each.gate, each.status, each.limit, each.told) for each in found.gates]
     output.table(("gate", "says", "at most", "evidence"), rows)
     if found.evidence.real:
