@@ -351,6 +351,16 @@ def test_a_cluster_that_was_restored_from_a_backup_is_listed_anew(server, cluste
     assert coverage(lake)["gap"] == 1
 
 
+def test_where_a_watch_cannot_begin_with_what_is_there_pages_are_listed(server, cluster, lake):
+    server.store.put(APPLICATIONS, application("app"))
+    # So an API server answers whose etcd is older than 3.4.25, and cannot be asked how far it is.
+    server.faults.add(Fault(Trouble.ERROR_EVENT, "watch"))
+    with watching(cluster, lake):
+        until(lands(lake, server))
+
+    assert [asked.query["limit"] for asked in server.asked if asked.verb == "list"] == ["500"]
+
+
 def test_a_watch_that_is_told_nothing_is_no_failure_and_known_to_be_alive(server, cluster, lake):
     server.behaviour = Behaviour(bookmark_seconds=60)
     server.store.put(APPLICATIONS, application("app"))

@@ -309,6 +309,8 @@ def event_of(event_type: str, item: dict[str, Any]) -> tuple[Any, ...]:
     ids=lambda query: "&".join(query) or "plain",
 )
 def test_the_server_of_the_tests_answers_as_a_real_one(both, query):
+    if query.keys() >= INITIAL.keys() and not real.tells_progress():
+        pytest.skip("etcd is too old to be asked how far it is, so that no watch begins with what is there")
     seconds = {"timeoutSeconds": "1"} if "watch" in query else {}
     really, found = both("commitstatuses", query | seconds)
 

@@ -6,6 +6,7 @@ same tests run against it. Objects are of CRDs made up on the spot, which take a
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -31,6 +32,21 @@ def binaries() -> tuple[str, str] | None:
     path = os.pathsep.join((os.environ.get("KUBEBUILDER_ASSETS", ""), os.environ.get("PATH", "")))
     etcd, server = shutil.which("etcd", path=path), shutil.which("kube-apiserver", path=path)
     return (etcd, server) if etcd and server else None
+
+
+def tells_progress() -> bool:
+    """Return whether etcd can be asked how far it is; else no watch can begin with what is there."""
+    printed = subprocess.run(
+        [_installed()[0], "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    numbers = re.findall(r"\d+", printed.partition("\n")[0])
+    return tuple(map(int, numbers)) >= (3, 5, 8)
+
+
+def _installed() -> tuple[str, str]:
+    found = binaries()
+    assert found, "etcd and kube-apiserver are not installed"
+    return found
 
 
 class RealServer:
@@ -147,7 +163,7 @@ class RealServer:
         return version
 
     def _run_both(self) -> None:
-        etcd, server = binaries() or ("etcd", "kube-apiserver")
+        etcd, server = _installed()
         _end(self._server)
         if not self._etcd:
             self._etcd = self._run(etcd, *_etcd_arguments(self._folder, self._etcd_url))

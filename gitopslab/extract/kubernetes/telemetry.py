@@ -37,7 +37,7 @@ class _Collector(Collector):
         now = datetime.now(UTC)
         lag = GaugeMetricFamily(
             "gitopslab_watch_lag_seconds",
-            "Time since the API server last told something of this kind; bookmarks come once a minute.",
+            "Time since all that happened is known to be read; minutes where nothing happens.",
             labels=_OF_A_RESOURCE,
         )
         state = GaugeMetricFamily(
