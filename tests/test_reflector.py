@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -336,21 +335,6 @@ def test_an_expired_watch_is_listed_anew(server, cluster, lake, trouble):
     assert coverage(lake)["gap"] == 1
 
 
-def test_a_cluster_that_was_restored_from_a_backup_is_listed_anew(server, cluster, lake):
-    saved = server.store.put(APPLICATIONS, application("app")).resource_version
-    for n in range(100):
-        server.store.put(APPLICATIONS, application("app", n=n))
-    with watching(cluster, lake) as watch:
-        until(lambda: watch.is_synced)
-        server.stop()
-        server.store.rewind(saved)
-        server.start()
-        after = server.store.put(APPLICATIONS, application("app", after=True))
-        until(lambda: ("app", str(after.resource_version)) in landed(lake))
-
-    assert coverage(lake)["gap"] == 1
-
-
 def test_where_a_watch_cannot_begin_with_what_is_there_pages_are_listed(server, cluster, lake):
     server.store.put(APPLICATIONS, application("app"))
     # So an API server answers whose etcd is older than 3.4.25, and cannot be asked how far it is.
@@ -359,31 +343,6 @@ def test_where_a_watch_cannot_begin_with_what_is_there_pages_are_listed(server, 
         until(lands(lake, server))
 
     assert [asked.query["limit"] for asked in server.asked if asked.verb == "list"] == ["500"]
-
-
-def test_a_watch_that_is_told_nothing_is_no_failure_and_known_to_be_alive(server, cluster, lake):
-    server.behaviour = Behaviour(bookmark_seconds=60)
-    server.store.put(APPLICATIONS, application("app"))
-    with watching(replace(cluster, silence_seconds=1.2), lake) as watch:
-        until(lambda: watch.is_synced)
-        [reflector] = watch.reflectors
-        began_at = datetime.now(UTC)
-        until(lambda: reflector.timeline.heard_at > began_at)
-
-    assert (reflector.state, reflector.failure_count) == ("watching", 0)
-    assert coverage(lake) == {"list": 1, "watch": 1}
-
-
-def test_a_watch_that_begins_anew_where_nothing_happens_is_synced_within_seconds(server, cluster, lake):
-    server.behaviour = Behaviour(bookmark_seconds=60)
-    server.store.put(APPLICATIONS, application("app"))
-    with watching(cluster, lake):
-        until(lands(lake, server))
-
-    with watching(cluster, lake) as watch:
-        until(lambda: watch.is_synced)
-
-    assert coverage(lake)["list"] == 1
 
 
 def test_a_refused_kind_stops_no_other(server, cluster, lake):

@@ -1,7 +1,8 @@
-"""What a watch knows when it begins anew: from the lake, which may lack what it once held."""
+"""What a watch knows when it begins anew: from the lake, and from an API server that may say nothing."""
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,7 @@ from .apiserver import kubeconfig
 from .apiserver.server import ApiServer
 from .apiserver.store import Store
 from .apiserver.watches import Behaviour
-from .test_reflector import APPLICATIONS, ONLY, application, lands, list_once, rows, until, watching
+from .test_reflector import APPLICATIONS, ONLY, application, coverage, lands, list_once, rows, until, watching
 
 
 @pytest.fixture
@@ -91,3 +92,46 @@ def test_stretches_of_a_watch_that_was_restarted_follow_each_other_without_a_hol
     stretches = sorted((since, to) for state, since, to in seen if state == "watch")
     assert len(stretches) > 1
     assert [end for (_, end), (begin, _) in pairwise(stretches) if end != begin] == []
+
+
+def test_a_cluster_that_was_restored_from_a_backup_is_listed_anew(server, cluster, lake):
+    saved = server.store.put(APPLICATIONS, application("app")).resource_version
+    with watching(cluster, lake) as watch:
+        until(lambda: watch.is_synced)
+        first = server.store.put(APPLICATIONS, application("app", will="be undone"))
+        for n in range(100):
+            server.store.put(APPLICATIONS, application("app", n=n))
+        until(lands(lake, server))
+        server.stop()
+        server.store.rewind(saved)
+        server.start()
+        again = server.store.put(APPLICATIONS, application("app", was="done instead"))
+        until(lambda: "done instead" in "".join(rows(lake, OBJECT_VERSIONS, "body")))
+
+    assert again.resource_version == first.resource_version
+    assert coverage(lake)["gap"] == 1
+
+
+def test_a_watch_that_begins_anew_where_nothing_happens_is_synced_within_seconds(server, cluster, lake):
+    server.behaviour = Behaviour(bookmark_seconds=60)
+    server.store.put(APPLICATIONS, application("app"))
+    with watching(cluster, lake):
+        until(lands(lake, server))
+
+    with watching(cluster, lake) as watch:
+        until(lambda: watch.is_synced)
+
+    assert coverage(lake)["list"] == 1
+
+
+def test_a_watch_that_is_told_nothing_is_no_failure_and_known_to_be_alive(server, cluster, lake):
+    server.behaviour = Behaviour(bookmark_seconds=60)
+    server.store.put(APPLICATIONS, application("app"))
+    with watching(replace(cluster, silence_seconds=1.2), lake) as watch:
+        until(lambda: watch.is_synced)
+        [reflector] = watch.reflectors
+        began_at = datetime.now(UTC)
+        until(lambda: reflector.timeline.heard_at > began_at)
+
+    assert (reflector.state, reflector.failure_count) == ("watching", 0)
+    assert coverage(lake) == {"list": 1, "watch": 1}

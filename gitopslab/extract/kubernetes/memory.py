@@ -72,6 +72,10 @@ class Memory:
         is_present = there is not None and there.resource_version == resource_version
         return is_present or (uid, resource_version) in self._recent
 
+    def expect_none_again(self) -> None:
+        """Forget what may come again: the numbers of versions are given out anew, to others."""
+        self._recent.clear()
+
     def saw(self, uid: str, present: Present) -> None:
         """Take note of a version that a list showed, and that is about to land."""
         self.present[uid] = present

@@ -168,6 +168,7 @@ class Reflector:
         text = self._around.cluster.page(path, what=f"`list` on {self.resource}")
         reached = answers.read_page(text, self.intake.source, self.resource.kind).resource_version
         if reached.isdecimal() and resource_version.isdecimal() and int(reached) < int(resource_version):
+            self._memory.expect_none_again()
             went_back = f"from version {resource_version} to {reached}"
             raise ExpiredError(f"{self.intake.source}: the API server went back {went_back}")
 
