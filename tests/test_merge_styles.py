@@ -327,6 +327,19 @@ def test_a_release_branch_takes_back_what_was_not_picked_to_it_and_nothing_else(
     assert platform.classes() == {"left out": "rolled_back", "fix": "delivered"}
 
 
+def test_a_fix_on_a_release_branch_is_rolled_back_by_a_release_without_it(platform):
+    before = platform.code.commit("before", services__api__c="1")
+    fix = platform.code.commit("fix", services__api__b="1")
+    platform.code.git("switch", "-q", "-c", "release", platform.base)
+    platform.code.git("cherry-pick", "-x", fix)
+    picked = platform.code.git("rev-parse", "HEAD")
+    platform.code.git("switch", "-q", "main")
+    platform.deploy(picked)
+    platform.deploy(before)
+
+    assert platform.classes() == {"before": "delivered", "fix": "rolled_back"}
+
+
 def test_a_change_that_was_taken_back_and_brought_again_is_delivered_by_the_branch_that_brings_it(platform):
     first = platform.code.commit("try", services__api__b="1")
     platform.code.git("revert", "--no-edit", first)

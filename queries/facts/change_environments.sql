@@ -236,6 +236,14 @@ back AS (
     JOIN edge AS to_edge
         ON to_edge.service = rollout.service AND to_edge.position = rollout.previous_source_position
     WHERE rollout.is_step_back
+    UNION ALL
+    SELECT rollout.environment, rollout.service, rollout.synced_at, edge.edge_number
+    FROM rollout_releases AS rollout
+    JOIN picked_positions AS picked
+        ON picked.sha = rollout.previous_source_sha
+        AND (coalesce(rollout.source_repository, '') = '' OR picked.repository = rollout.source_repository)
+        AND picked.position > rollout.source_position
+    JOIN edge ON edge.service = rollout.service AND edge.position = picked.position
 ),
 
 kept AS (
@@ -245,7 +253,6 @@ kept AS (
         ON picked.sha = rollout.source_sha
         AND (coalesce(rollout.source_repository, '') = '' OR picked.repository = rollout.source_repository)
     JOIN edge ON edge.service = rollout.service AND edge.position = picked.position
-    WHERE rollout.is_step_back
 ),
 
 taken_away AS (

@@ -8,7 +8,7 @@
 -- the image, which may be much older; `source_position` is of the commit that was built.
 -- Of an Application with several sources `revision` is the one that a landed config repository knows.
 -- NULL: the revision is of no landed commit, or of an image that no landed pin names.
--- `previous_source_position` is of the rollout before; `is_step_back`: this one holds less.
+-- `previous_source_sha` and `previous_source_position` are of the rollout before; `is_step_back`: this one holds less.
 -- `unobserved_since`: when the first of the rollouts right before it synced, at the earliest, that nobody looked at: what
 -- they brought may have been healthy since then.
 
@@ -116,6 +116,7 @@ SELECT
     min(coalesce(synced_earliest_at, synced_at)) FILTER (WHERE outcome = 'unobserved') OVER (
         PARTITION BY cluster_uid, uid, observed_count
     ) AS unobserved_since,
+    lag(source_sha) OVER later AS previous_source_sha,
     lag(source_position) OVER later AS previous_source_position,
     coalesce(source_position < lag(source_position) OVER later, false) AS is_step_back
 FROM blocked
