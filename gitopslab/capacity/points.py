@@ -9,6 +9,7 @@ from gitopslab.capacity.decision import Action
 from gitopslab.capacity.expectation import Prediction
 from gitopslab.capacity.gates import Status
 from gitopslab.capacity.plan import Plan
+from gitopslab.capacity.second_opinion import SecondOpinion
 from gitopslab.metrics.durations import human
 from gitopslab.metrics.quality_knee import Knee
 from gitopslab.metrics.scaling_law import ScalingFit
@@ -172,7 +173,7 @@ def findings_of(plan: Plan) -> dict[str, Any]:
         "step": plan.step,
         "asked": plan.asked,
         "throughput_knee": plan.law.knee if plan.law else None,
-        "second_opinion": plan.opinion,
+        "second_opinion": _replayed(plan.opinion),
         "quality": plan.quality,
         "changes": plan.changes,
         "waits": [_told(each) for each in plan.waits],
@@ -182,6 +183,23 @@ def findings_of(plan: Plan) -> dict[str, Any]:
         "freshness": plan.freshness,
         "predictions": plan.outcomes,
         "differences": plan.differences,
+    }
+
+
+def _replayed(opinion: SecondOpinion | None) -> dict[str, Any] | None:
+    """Return what a replay says of the queue in question, without all other queues."""
+    if opinion is None:
+        return None
+    compared = opinion.comparison
+    return {
+        "concurrency": opinion.concurrency,
+        "cluster_queue": opinion.cluster_queue,
+        "replications": compared.replications,
+        "workload_count": compared.workload_count,
+        "left_out_count": compared.left_out_count,
+        "rows": [row for row in compared.rows if row.queue == opinion.cluster_queue],
+        "check": compared.check,
+        "slowdown": opinion.slowdown,
     }
 
 
