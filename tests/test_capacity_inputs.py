@@ -205,7 +205,7 @@ def test_ryzens_queue_promises_nine_instances():
 
 def room(node: str, resource: str, amount: str | None, **rest) -> dict:
     left = None if amount is None else Decimal(amount)
-    known = {"node": node, "resource": resource, "room": left, "takes_pods": True}
+    known = {"node": node, "resource": resource, "room": left, "takes_pods": True, "pod_count": 7}
     return known | {"labels": {"pool": "bench"}} | rest
 
 
@@ -224,20 +224,25 @@ def test_room_is_that_of_nodes_which_the_queues_flavors_stand_for_and_which_take
     flavor = next(iter(cohorts.queue("fast").resource_groups[0])).flavor
     flavors = [each | {"flavor": flavor} for each in FLAVORS[:1]]
 
-    assert inputs.rooms_of(rows, flavors, cohorts, "fast") == [{"cpu": Decimal(4), "pods": Decimal(90)}]
-    assert inputs.rooms_of(rows, flavors, cohorts, "unknown") == []
-    assert inputs.rooms_of([*rows, room("b", "cpu", None)], flavors, cohorts, "fast") == []
+    assert inputs.rooms_of(rows, flavors, cohorts, "fast") == inputs.Rooms(
+        ({"cpu": Decimal(4), "pods": Decimal(90)},), pod_count=7
+    )
+    assert inputs.rooms_of(rows, flavors, cohorts, "unknown") is None
+    assert inputs.rooms_of([*rows, room("b", "cpu", None)], flavors, cohorts, "fast") is None
 
 
 def test_each_pod_fits_on_one_node_by_what_pods_left_there_and_counts_as_one_itself():
     found = Bundle(({"cpu": Decimal(2)}, {"cpu": Decimal(1)}), n=7, share=1.0, medians={})
     cohorts = inputs.cohorts_of([quota("fast", 100)], [])
-    two_nodes = [{"cpu": Decimal(4), "pods": Decimal(9)}, {"cpu": Decimal(3), "pods": Decimal(9)}]
-    crowded = [{"cpu": Decimal(400), "pods": Decimal(5)}]
+    nodes = ({"cpu": Decimal(4), "pods": Decimal(9)}, {"cpu": Decimal(3), "pods": Decimal(9)})
+    two_nodes = inputs.Rooms(nodes, pod_count=12)
+    crowded = inputs.Rooms(({"cpu": Decimal(400), "pods": Decimal(5)},), pod_count=105)
 
     reading = inputs.real_readings(LAUNCH, cohorts, found, two_nodes)["node_fit"]
     assert (reading.value, reading.tag) == (2, "measured")
-    assert reading.source == ("allocatable less what Pods ask for on 2 nodes, bundle of 7 admitted instances")
+    assert reading.source == (
+        "allocatable less what 12 Pods on 2 nodes ask for, bundle of 7 admitted instances"
+    )
     assert inputs.real_readings(LAUNCH, cohorts, found, crowded)["node_fit"].value == 2
     assert inputs.real_readings(LAUNCH, cohorts, None, two_nodes)["node_fit"].tag == "assumed"
     assert inputs.real_readings(LAUNCH, cohorts, found)["node_fit"].tag == "calibrated"

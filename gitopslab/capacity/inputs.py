@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +40,19 @@ _DAPR_PRESSURES = {
 """The application's words for Dapr under pressure, by the column of `launch_capacity_as_of` that tells."""
 
 _RESOURCES = {"cpu": "cpu_cores", "memory": "memory_bytes", "ephemeral-storage": "ephemeral_storage_bytes"}
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What is left on nodes.
+
+    Attributes:
+        nodes: What each has left.
+        pod_count: Pods whose requests were taken off.
+    """
+
+    nodes: tuple[Amounts, ...]
+    pod_count: int
 
 
 def mode(launch: Row) -> Mode:
@@ -96,7 +110,7 @@ def platform_readings(launch: Row) -> dict[str, Reading]:
 
 
 def real_readings(
-    launch: Row, cohorts: Cohorts, bundle: Bundle | None, rooms: Sequence[Amounts] = ()
+    launch: Row, cohorts: Cohorts, bundle: Bundle | None, rooms: Rooms | None = None
 ) -> dict[str, Reading]:
     """Return what really bounds a run: what the application says, but for quota and nodes.
 
@@ -104,7 +118,7 @@ def real_readings(
         launch: A row of `launch_capacity_as_of`.
         cohorts: Of the cluster at that time, from `cohorts_of`.
         bundle: What instances ask for; None takes the application's model, as an assumption.
-        rooms: What Pods left on each node then, from `rooms_of`; none takes what the application saw on all
+        rooms: What Pods left on each node then, from `rooms_of`; None takes what the application saw on all
             nodes together, spread evenly.
     """
     request = bundle.request if bundle else modelled_request(launch)
@@ -124,14 +138,16 @@ def real_readings(
 
 
 def _node_fit(
-    launch: Row, pods: Sequence[Amounts], rooms: Sequence[Amounts], what: str, tag: Tag
+    launch: Row, pods: Sequence[Amounts], rooms: Rooms | None, what: str, tag: Tag
 ) -> dict[str, Reading]:
     """Return how many instances fit on nodes: measured where Pods tell what is left of each."""
     if rooms and any(pods):
         asked = [{"pods": Decimal(1), **pod} for pod in pods]
         how: Tag = "measured" if tag == "calibrated" else tag
-        source = f"allocatable less what Pods ask for on {len(rooms)} nodes, {what}"
-        return {"node_fit": Reading(_packed(rooms, asked), source, how)}
+        source = (
+            f"allocatable less what {rooms.pod_count:,} Pods on {len(rooms.nodes):,} nodes ask for, {what}"
+        )
+        return {"node_fit": Reading(_packed(rooms.nodes, asked), source, how)}
     spread = _spread_evenly(_amounts(launch, "nodes_available_"), launch["node_count"])
     if not spread or not any(pods):
         return {}
@@ -146,8 +162,8 @@ def _packed(rooms: Sequence[Amounts], pods: Sequence[Amounts]) -> int:
 
 def rooms_of(
     room_rows: Iterable[Row], flavor_rows: Iterable[Row], cohorts: Cohorts, cluster_queue: str | None
-) -> list[Amounts]:
-    """Return what is left on each node that a queue's flavors stand for; none where it is not known of all.
+) -> Rooms | None:
+    """Return what is left on each node that a queue's flavors stand for; None where it is not known of all.
 
     Args:
         room_rows: Of `node_rooms_as_of`.
@@ -156,17 +172,19 @@ def rooms_of(
         cluster_queue: The queue.
     """
     if cluster_queue is None or cluster_queue not in cohorts:
-        return []
+        return None
     flavors = {each.flavor for group in cohorts.queue(cluster_queue).resource_groups for each in group}
     labels = [dict(row["node_labels"] or {}) for row in flavor_rows if row["flavor"] in flavors]
     rooms: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    counts: dict[str, int] = {}
     for row in room_rows:
         own = dict(row["labels"] or {})
         if row["takes_pods"] and any(each.items() <= own.items() for each in labels):
             if row["room"] is None:
-                return []
+                return None
             rooms[row["node"]][row["resource"]] = row["room"]
-    return list(rooms.values())
+            counts[row["node"]] = max(counts.get(row["node"], 0), row["pod_count"])
+    return Rooms(tuple(rooms.values()), sum(counts.values())) if rooms else None
 
 
 def cohorts_of(quota_rows: Iterable[Row], cohort_rows: Iterable[Row]) -> Cohorts:

@@ -33,7 +33,7 @@ def generate(
     weeks: Annotated[float, typer.Option(help="How long it lasts.")] = 8,
     scale: Annotated[
         Literal["small", "medium", "large"],
-        typer.Option(help="Some 90 thousand, 160 thousand, 2.3 million versions."),
+        typer.Option(help="Some 100 thousand, 180 thousand, 2.7 million versions."),
     ] = "small",
     api_release: Annotated[
         Literal["current", "older"], typer.Option(help="Which releases its controllers are of.")
