@@ -4,84 +4,101 @@
 -- reads: benchmark_sessions, prediction
 -- params:
 --
--- What happened is told by sessions of the model, begun and over while the prediction held, around which about as many
--- were in flight on average as were predicted for, within a tenth. Completions in times with so many are no measure:
--- a run's sessions begin together, so at first none ends. `actual_throughput` is the turns that so many slots do in
--- an hour by the turns of a completed session, less the share of all time that went to sessions which completed
--- nothing: so neither long sessions, which outlive the others, nor failures, which come at any concurrency, pass for
--- slow ones. `actual_hours` is the time of those sessions by the concurrency predicted for. The resolved share is of
--- answered instances. Where nobody tried, all of it is NULL.
+-- What happened is told by sessions of the model, begun and over while the prediction held, that had about as many
+-- in flight as were predicted for, within a tenth, on average over as long from their start as a completed session of
+-- the model usually takes. (Not over their own lives: those that outlive the others see these end, and would be
+-- missing. Nor is what ended in times with so many a measure: a run's sessions begin together, so at first none does.)
+-- `actual_throughput` is the turns that so many slots do in an hour by the turns of a completed session, less the share
+-- of all time that went to sessions which completed nothing: so neither longer tasks nor failures, which come at any
+-- concurrency, pass for a slowdown. `actual_hours` is the time of those sessions by the concurrency predicted for. The
+-- resolved share is of answered instances. Where nobody tried, all of it is NULL.
 -- `is_..._inside` is whether it lies in the interval predicted, widened on each side by what chance makes of the runs
 -- that happened (root of the sum of squares; by run, Cochran 1977, ratio estimates, of a share at least what chance
 -- makes of single instances; 90 % of throughput, 95 % of the share, as predicted); NULL where one of them is not
 -- known, or fewer than three runs tell.
 
-WITH change AS (
-    SELECT cluster, model, started_at AS changed_at, 1 AS amount
+WITH session AS (
+    SELECT
+        cluster,
+        model,
+        benchmark_run_id,
+        started_at,
+        ended_at,
+        epoch(started_at) AS begins,
+        epoch(ended_at) AS ends,
+        epoch(ended_at) - epoch(started_at) AS seconds,
+        is_completed,
+        CASE WHEN is_completed AND turn_count > 0 THEN turn_count END AS turn_count,
+        is_last
+            AND inference_status = 'inferred'
+            AND evaluation_status IN ('resolved', 'unresolved', 'empty_patch')
+            AND evaluation_error IS NULL AS is_answered,
+        evaluation_status = 'resolved' AS is_resolved
     FROM benchmark_sessions
     WHERE model IS NOT NULL AND (ended_at IS NULL OR ended_at > started_at)
+),
+
+pace AS (
+    SELECT cluster, model, avg(seconds) AS usual_seconds
+    FROM session
+    WHERE is_completed
+    GROUP BY cluster, model
+),
+
+lasting AS (
+    SELECT session.*, session.begins + pace.usual_seconds AS usually_ends, pace.usual_seconds
+    FROM session
+    JOIN pace ON session.cluster = pace.cluster AND session.model = pace.model
+),
+
+change AS (
+    SELECT cluster, model, begins AS changes, 1 AS amount FROM lasting
     UNION ALL
-    SELECT cluster, model, ended_at AS changed_at, -1 AS amount
-    FROM benchmark_sessions
-    WHERE model IS NOT NULL AND ended_at > started_at
+    SELECT cluster, model, ends AS changes, -1 AS amount FROM lasting WHERE ends IS NOT NULL
+    UNION ALL
+    SELECT cluster, model, usually_ends AS changes, 0 AS amount FROM lasting
 ),
 
 moment AS (
-    SELECT cluster, model, changed_at, sum(amount) AS amount
+    SELECT cluster, model, changes, sum(amount) AS amount
     FROM change
-    GROUP BY cluster, model, changed_at
+    GROUP BY cluster, model, changes
 ),
 
 step AS (
     SELECT
         cluster,
         model,
-        changed_at,
+        changes,
         sum(amount) OVER in_order AS in_flight,
-        epoch(lead(changed_at) OVER in_order) - epoch(changed_at) AS seconds
+        lead(changes) OVER in_order - changes AS seconds
     FROM moment
-    WINDOW in_order AS (PARTITION BY cluster, model ORDER BY changed_at)
+    WINDOW in_order AS (PARTITION BY cluster, model ORDER BY changes)
 ),
 
 flight AS (
     SELECT
         cluster,
         model,
-        changed_at,
-        sum(in_flight * seconds) OVER (
-            PARTITION BY cluster, model ORDER BY changed_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        changes,
+        coalesce(
+            sum(in_flight * seconds) OVER (
+                PARTITION BY cluster, model ORDER BY changes ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            0
         ) AS session_seconds
     FROM step
 ),
 
-session AS (
+placed AS (
     SELECT
-        benchmark_sessions.cluster,
-        benchmark_sessions.model,
-        benchmark_sessions.benchmark_run_id,
-        benchmark_sessions.started_at,
-        benchmark_sessions.ended_at,
-        epoch(benchmark_sessions.ended_at) - epoch(benchmark_sessions.started_at) AS seconds,
-        benchmark_sessions.is_completed,
-        CASE WHEN benchmark_sessions.is_completed AND benchmark_sessions.turn_count > 0 THEN benchmark_sessions.turn_count END
-            AS turn_count,
-        benchmark_sessions.is_last
-            AND benchmark_sessions.inference_status = 'inferred'
-            AND benchmark_sessions.evaluation_status IN ('resolved', 'unresolved', 'empty_patch')
-            AND benchmark_sessions.evaluation_error IS NULL AS is_answered,
-        benchmark_sessions.evaluation_status = 'resolved' AS is_resolved,
-        (coalesce(last_step.session_seconds, 0) - coalesce(first_step.session_seconds, 0))
-        / (epoch(benchmark_sessions.ended_at) - epoch(benchmark_sessions.started_at)) AS concurrency
-    FROM benchmark_sessions
-    JOIN flight AS first_step
-        ON benchmark_sessions.cluster = first_step.cluster
-        AND benchmark_sessions.model = first_step.model
-        AND benchmark_sessions.started_at = first_step.changed_at
-    JOIN flight AS last_step
-        ON benchmark_sessions.cluster = last_step.cluster
-        AND benchmark_sessions.model = last_step.model
-        AND benchmark_sessions.ended_at = last_step.changed_at
-    WHERE benchmark_sessions.ended_at > benchmark_sessions.started_at
+        lasting.*,
+        (usual.session_seconds - first.session_seconds) / lasting.usual_seconds AS concurrency
+    FROM lasting
+    JOIN flight AS first
+        ON lasting.cluster = first.cluster AND lasting.model = first.model AND lasting.begins = first.changes
+    JOIN flight AS usual
+        ON lasting.cluster = usual.cluster AND lasting.model = usual.model AND lasting.usually_ends = usual.changes
 ),
 
 judged AS (
@@ -90,20 +107,20 @@ judged AS (
         prediction.model,
         prediction.concurrency,
         prediction.predicted_at,
-        session.benchmark_run_id,
-        session.seconds,
-        session.is_completed,
-        session.turn_count,
-        session.is_answered,
-        session.is_resolved,
-        session.concurrency >= 0.9 * prediction.concurrency
-        AND session.concurrency <= 1.1 * prediction.concurrency AS is_near
+        placed.benchmark_run_id,
+        placed.seconds,
+        placed.is_completed,
+        placed.turn_count,
+        placed.is_answered,
+        placed.is_resolved,
+        placed.concurrency >= 0.9 * prediction.concurrency
+        AND placed.concurrency <= 1.1 * prediction.concurrency AS is_near
     FROM prediction
-    JOIN session
-        ON prediction.cluster = session.cluster
-        AND prediction.model = session.model
-        AND session.started_at >= prediction.predicted_at
-        AND session.ended_at <= prediction.until
+    JOIN placed
+        ON prediction.cluster = placed.cluster
+        AND prediction.model = placed.model
+        AND placed.started_at >= prediction.predicted_at
+        AND placed.ended_at <= prediction.until
 ),
 
 run AS (
