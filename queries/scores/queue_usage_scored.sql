@@ -7,6 +7,8 @@
 -- `part` is the resource. Both are step functions of time: what Workloads truly held, and what the queue's status
 -- said it had reserved. `error_seconds` is the area between them over the height of all true steps: by how much
 -- time a step is off on average, never less than 0. Kueue gathers changes for a second before it writes them.
+-- It writes no time beside usage, so a step is when it was seen: where nobody looked until all was over, as where a
+-- world is replayed at once, the error is half of how long Workloads held their quota, by their size.
 
 WITH true_steps AS (
     SELECT cluster, cluster_queue, 'cpu' AS resource, reserved_at AS changed_at, cpu_cores AS height
