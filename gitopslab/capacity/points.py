@@ -75,7 +75,7 @@ def _waited(prediction: Prediction) -> str:
     if not prediction.wait_seconds:
         return (
             f"Too few jobs had about {prediction.concurrency:,} sessions around them to say how long"
-            " they wait; `gitopslab whatif` replays it."
+            " they wait; the second opinion, or `gitopslab whatif`, replays it."
         )
     half, most, nearly_all = (human(seconds) for seconds in prediction.wait_seconds.values())
     return (
