@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from math import log
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
+from scipy.stats import binom
 from typer.testing import CliRunner
 
 from gitopslab import cli, settings
@@ -16,7 +19,10 @@ from gitopslab.capacity.decision import Action
 from gitopslab.capacity.evidence import Question, gather
 from gitopslab.capacity.gates import Status
 from gitopslab.capacity.plan import Plan, plan
+from gitopslab.capacity.predictions import rows
+from gitopslab.datasets import PREDICTIONS
 from gitopslab.errors import UsageError
+from gitopslab.lake import Lake, new_run_id
 from gitopslab.warehouse import Warehouse
 from gitopslab.world.capacity.models import MODELS, Contention
 
@@ -143,16 +149,56 @@ def knee(contention: Contention) -> float:
     return contention.quality_knee * (1 - log(1 - MARGIN / contention.quality_loss))
 
 
+@pytest.fixture(scope="module")
+def platforms(tmp_path_factory) -> dict[int, Path]:
+    """Return warehouses of platforms by seed."""
+    return {
+        seed: built(tmp_path_factory.mktemp(f"seed-{seed}"), "--seed", str(seed), "--scale", "medium")
+        for seed in SEEDS
+    }
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_raise_goes_past_the_true_quality_knee_by_more_than_a_step(tmp_path, seed):
-    path = built(tmp_path, "--seed", str(seed), "--scale", "medium")
+def test_no_raise_goes_past_the_true_quality_knee_by_more_than_a_step(platforms, seed):
     raised = 0
     for model in MODELS:
         for current in (5, 12, 30, None):
             asked = 200 if current is None else 5 * current
-            decision = planned(path, asked, model=model.name, current=current).decision
+            decision = planned(platforms[seed], asked, model=model.name, current=current).decision
             if decision.action is Action.RAISE:
                 raised += 1
                 assert decision.to <= STEP * knee(model.contention), (model.name, current, str(decision))
 
     assert raised
+
+
+def outcomes(path: Path) -> list[dict[str, Any]]:
+    """Return what came of plans made four and three weeks before a world's end, logged and built again."""
+    with Warehouse(path) as opened:
+        ends_at = opened.window("1d").until
+    lake = Lake(str(path.parent / "lake"))
+    for weeks, model, (current, asked) in product((4, 3), MODELS, ((10, 16), (24, 32), (40, 50))):
+        at = ends_at - timedelta(weeks=weeks)
+        found = planned(path, asked, as_of=at.isoformat(), model=model.name, current=current)
+        lake.append(PREDICTIONS, rows(found, at), new_run_id(at))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path.parents[1])
+        cli.app(["build"], standalone_mode=False)
+    with Warehouse(path) as opened:
+        late = ends_at + timedelta(weeks=4)
+        return opened.run("prediction_outcomes_as_of", as_of=late, cluster="dev", model="").dicts()
+
+
+def test_what_was_predicted_and_then_run_lies_in_its_interval_about_as_often_as_is_said(platforms):
+    found = [row for path in platforms.values() for row in outcomes(path)]
+
+    for column, level in (("is_throughput_inside", 0.9), ("is_resolved_ratio_inside", 0.95)):
+        judged = [row[column] for row in found if row[column] is not None]
+        assert len(judged) >= 5
+        assert sum(judged) >= binom.ppf(0.05, len(judged), level)
+    ratios = [
+        row["actual_throughput"] / row["throughput"]
+        for row in found
+        if row["is_throughput_inside"] is not None
+    ]
+    assert median(ratios) == pytest.approx(1, abs=0.1)
