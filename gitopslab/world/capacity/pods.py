@@ -1,7 +1,7 @@
 """Nodes and Pods as the API server has them: what each Node has, and what holds it.
 
-A Pod is written when it is bound or cannot be, when it runs, and when it is gone; how it waits for Kueue before
-is left out.
+A Pod is written when it is bound or cannot be, when it runs, and when it is gone; how it waits for Kueue
+before is left out.
 """
 
 from dataclasses import dataclass
