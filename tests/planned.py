@@ -86,6 +86,7 @@ def evidence(asked: int = 50, **rest) -> Evidence:
         "is_configuration_known": False,
         "recorded": None,
         "outcomes": (),
+        "looks": (),
     }
     question = Question(asked, WINDOW, cluster="dev", model="m", samples=20)
     return Evidence(question=question, **known | rest)

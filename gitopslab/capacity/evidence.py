@@ -39,7 +39,8 @@ class Question:
         model: The model; empty: the one with most sessions in the window.
         current: What runs at once today; None: what is known to have been carried.
         instance_count: Instances of the run that is planned; None: as many as the last launch had.
-        greatest_age: How old the newest session may be before nothing is recommended.
+        greatest_age: How old the newest session, and the last look at what binds, may be before nothing is
+            recommended.
         step: The share by which concurrency goes up at most before its effect is looked at.
         seed: Of every resample: the same seed gives the same plan.
         samples: Resamples behind intervals.
@@ -77,6 +78,7 @@ class Evidence:
         is_configuration_known: Whether the Deployment was seen whose variables configure the platform.
         recorded: The cluster's queues and its last Workloads, to replay; None where no queue was seen.
         outcomes: Rows of `prediction_outcomes_as_of`.
+        looks: Rows of `looks_as_of` of the cluster.
     """
 
     question: Question
@@ -94,6 +96,7 @@ class Evidence:
     is_configuration_known: bool
     recorded: Recording | None
     outcomes: tuple[Row, ...]
+    looks: tuple[Row, ...]
 
     @property
     def as_of(self) -> datetime:
@@ -181,6 +184,7 @@ def gather(warehouse: Asked, question: Question) -> Evidence:
         outcomes=tuple(
             warehouse.run("prediction_outcomes_as_of", **now, cluster=cluster, model=question.model).dicts()
         ),
+        looks=tuple(warehouse.run("looks_as_of", **there_now).dicts()),
     )
 
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _FEWEST = 30
 """So many sessions had it around them that a concurrency counts as carried."""
 _ABOUT = {kind.name: kind.about for kind in KINDS}
+_BINDING = {("kueue.x-k8s.io", "clusterqueues"), ("", "nodes"), ("", "pods"), ("apps", "deployments")}
+"""Objects that layers and gates are read from, as they are now."""
 _JUDGED = 100
 _CHANCE = 0.05
 
@@ -133,7 +135,8 @@ def plan(evidence: Evidence) -> Plan:
     gates = findings(evidence)
     law = next((fit for fit in (scaling, clock) if isinstance(fit, ScalingFit)), None)
     limits = _limits(evidence, quality_found, law, sessions)
-    fresh = freshness([_input(sessions, question.model)], as_of=evidence.as_of, limit=question.greatest_age)
+    rests_on = [_input(sessions, question.model), *_looks(evidence)]
+    fresh = freshness(rests_on, as_of=evidence.as_of, limit=question.greatest_age)
     current = carried(sessions) if question.current is None else question.current
     forecaster, calibration = replay(evidence.waits)
     job = _next_job(evidence)
@@ -220,6 +223,19 @@ def _input(sessions: "pd.DataFrame", model: str) -> Input:
     started = sessions["started_at"]
     first, last = (None, None) if started.empty else (_time(started.min()), _time(started.max()))
     return Input(f"sessions of {model or 'any model'}", first, last)
+
+
+def _looks(evidence: Evidence) -> list[Input]:
+    """Return when that was looked at which binds; what nobody ever looked at is a gate's to say."""
+    return [
+        Input(
+            f"looks at {look['resource']} of {look['cluster']}",
+            look["first_looked_at"],
+            look["last_looked_at"],
+        )
+        for look in evidence.looks
+        if (look["api_group"], look["resource"]) in _BINDING
+    ]
 
 
 def _time(at: "pd.Timestamp") -> datetime:
