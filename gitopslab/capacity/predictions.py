@@ -27,7 +27,7 @@ class Judged:
         actual_throughput: What came of it.
         actual_resolved: What came of it.
         is_throughput_inside: Whether it lies in the interval, give or take chance; None where not known, as
-            of fewer than three runs.
+            of fewer than five sessions.
         is_resolved_inside: The same of the share.
     """
 
@@ -129,5 +129,5 @@ def _place(interval: Interval, actual: float, *, is_inside: bool | None) -> str:
     if is_inside:
         return "inside its interval"
     if is_inside is None:
-        return "without an interval" if interval.low is None else "from too few runs to judge"
+        return "without an interval" if interval.low is None else "from too few sessions to judge"
     return "below its interval" if actual < interval.estimate else "above its interval"

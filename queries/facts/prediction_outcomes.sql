@@ -12,10 +12,10 @@
 -- of all time that went to sessions which completed nothing: so neither longer tasks nor failures, which come at any
 -- concurrency, pass for a slowdown. `actual_hours` is the time of those sessions by the concurrency predicted for. The
 -- resolved share is of answered instances. Where nobody tried, all of it is NULL.
--- `is_..._inside` is whether it lies in the interval predicted, widened on each side by what chance makes of the runs
--- that happened (root of the sum of squares; by run, Cochran 1977, ratio estimates, of a share at least what chance
--- makes of single instances; 90 % of throughput, 95 % of the share, as predicted); NULL where one of them is not
--- known, or fewer than three runs tell.
+-- `is_..._inside` is whether it lies in the interval predicted, widened on each side by what chance makes of what
+-- happened (root of the sum of squares): by run, as ratio estimates have it (Cochran 1977), and at least by single
+-- sessions; 90 % of throughput, 95 % of the share, as predicted. NULL where one of them is not known, or fewer than
+-- five sessions tell.
 
 WITH session AS (
     SELECT
@@ -133,7 +133,10 @@ run AS (
         sum(CASE WHEN is_near AND turn_count IS NOT NULL THEN 1 ELSE 0 END) AS near_count,
         sum(CASE WHEN is_near THEN coalesce(turn_count, 0) ELSE 0 END) AS near_turn_count,
         sum(CASE WHEN is_near AND turn_count IS NOT NULL THEN seconds ELSE 0 END) AS near_seconds,
-        count(turn_count) AS counted,
+        sum(CASE WHEN is_near THEN coalesce(power(turn_count, 2), 0) ELSE 0 END) AS near_turn_squares,
+        sum(CASE WHEN is_near THEN coalesce(turn_count * seconds, 0) ELSE 0 END) AS near_products,
+        sum(CASE WHEN is_near AND turn_count IS NOT NULL THEN power(seconds, 2) ELSE 0 END) AS near_second_squares,
+        count(turn_count) AS completed_count,
         sum(coalesce(turn_count, 0)) AS turn_count,
         sum(CASE WHEN is_completed THEN seconds ELSE 0 END) AS completed_seconds,
         sum(seconds) AS seconds,
@@ -155,7 +158,7 @@ total AS (
         nullif(sum(near_count), 0) AS near_count,
         nullif(CAST(sum(near_turn_count) AS DOUBLE), 0) AS near_turn_count,
         nullif(sum(near_seconds), 0) AS near_seconds,
-        nullif(CAST(sum(counted) AS DOUBLE), 0) AS counted,
+        nullif(CAST(sum(completed_count) AS DOUBLE), 0) AS completed_count,
         nullif(CAST(sum(turn_count) AS DOUBLE), 0) AS turn_count,
         nullif(sum(completed_seconds), 0) AS completed_seconds,
         nullif(sum(seconds), 0) AS seconds,
@@ -171,12 +174,17 @@ scatter AS (
         run.model,
         run.concurrency,
         run.predicted_at,
+        sum(power(run.near_turn_count / total.near_turn_count - run.near_seconds / total.near_seconds, 2)) AS near_squares,
+        sum(
+            run.near_turn_squares / power(total.near_turn_count, 2)
+            - 2 * run.near_products / total.near_turn_count / total.near_seconds
+            + run.near_second_squares / power(total.near_seconds, 2)
+        ) AS near_session_squares,
         sum(power(
-            run.near_turn_count / total.near_turn_count - run.near_seconds / total.near_seconds
-            + run.counted / total.counted - run.turn_count / total.turn_count
+            run.completed_count / total.completed_count - run.turn_count / total.turn_count
             + run.completed_seconds / total.completed_seconds - run.seconds / total.seconds,
             2
-        )) AS throughput_squares,
+        )) AS work_squares,
         sum(power(
             (run.resolved_count - run.answered_count * total.resolved_count / total.answered_count) / total.answered_count, 2
         )) AS resolved_squares
@@ -198,18 +206,24 @@ actual AS (
         total.near_seconds / 3600 / total.concurrency AS hours,
         total.near_count AS completed_count,
         nullif(total.near_run_count, 0) AS run_count,
-        3600 * total.concurrency * total.near_turn_count / total.near_seconds * total.counted / total.turn_count
+        3600 * total.concurrency * total.near_turn_count / total.near_seconds * total.completed_count / total.turn_count
         * total.completed_seconds / total.seconds AS throughput,
         CASE
-            WHEN total.near_run_count >= 3
-            THEN 1.645 * sqrt(scatter.throughput_squares * total.run_count / nullif(total.run_count - 1, 0))
+            WHEN total.near_count >= 5
+            THEN 1.645 * sqrt(
+                greatest(
+                    scatter.near_squares * total.near_run_count / greatest(total.near_run_count - 1, 1),
+                    scatter.near_session_squares
+                )
+                + scatter.work_squares * total.run_count / nullif(total.run_count - 1, 0)
+            )
         END AS throughput_chance_ratio,
         total.answered_count,
         total.resolved_count / total.answered_count AS resolved_ratio,
         CASE
-            WHEN total.answered_run_count >= 3
+            WHEN total.answered_count >= 5
             THEN 1.96 * sqrt(greatest(
-                scatter.resolved_squares * total.answered_run_count / nullif(total.answered_run_count - 1, 0),
+                scatter.resolved_squares * total.answered_run_count / greatest(total.answered_run_count - 1, 1),
                 (total.resolved_count + 1) * (total.answered_count - total.resolved_count + 1)
                 / power(total.answered_count + 2, 2) / total.answered_count
             ))
