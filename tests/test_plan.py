@@ -130,8 +130,8 @@ def test_a_prediction_that_is_over_says_what_came_of_it():
         50, WINDOW.since, NOW, Interval(214, 207, 227), Interval(0.4, None, None), 0.5, 190.0, 0.4, None, None
     )
     assert str(few) == (
-        "For 50 at once, of 2026-05-01: 190 an hour where 214 was predicted, from too few sessions to judge; 40%"
-        " resolved where 40% was predicted, without an interval (0.5 h)."
+        "For 50 at once, of 2026-05-01: 190 an hour where 214 was predicted, from too few sessions to judge;"
+        " 40% resolved where 40% was predicted, without an interval (0.5 h)."
     )
     untried = Judged(50, WINDOW.since, NOW, Interval(214, 207, 227), None, None, None, None, None, None)
     assert str(untried) == "For 50 at once, of 2026-05-01: nobody ran so many until 2026-05-29."
