@@ -169,8 +169,17 @@ def test_runs_that_differ_make_a_share_less_sure():
     assert (alike.ratio, apart.ratio) == (0.5, 0.5)
     assert alike.effective_count == 100
     assert apart.effective_count == pytest.approx(9)
-    assert alike.interval == pytest.approx((0.404, 0.596), abs=0.001)
     assert apart.interval[0] < 0.25
+
+
+def test_a_share_of_few_runs_is_less_sure_than_one_of_many():
+    def share(run_count: int) -> tuple[float, float]:
+        return run_share([True, False] * 50, [f"run-{n * run_count // 100}" for n in range(100)]).interval
+
+    # As of 100 x (1.96 / 2.262)^2 = 75 things: Student's t of 9 degrees of freedom, in place of the normal's.
+    assert share(10) == pytest.approx((0.390, 0.610), abs=0.001)
+    assert share(50) == pytest.approx((0.402, 0.598), abs=0.001)
+    assert share(1) == pytest.approx((0.404, 0.596), abs=0.001)
 
 
 def instance(**changes: object) -> dict[str, object]:

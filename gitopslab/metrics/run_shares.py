@@ -39,11 +39,17 @@ class RunShare:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95% interval, of as many as are effective; (0, 1) of nothing."""
+        """Wilson's 95% interval, of as many as are effective; (0, 1) of nothing.
+
+        How much runs differ is known only as well as their number allows, so few count for less (Korn and
+        Graubard 1998, "Confidence Intervals for Proportions with Small Expected Number of Positive Counts").
+        """
         if not self.n:
             return 0.0, 1.0
         z = float(stats.norm.ppf(0.5 + _LEVEL / 2))
         n = self.effective_count
+        if self.run_count > 1:
+            n *= (z / float(stats.t.ppf(0.5 + _LEVEL / 2, self.run_count - 1))) ** 2
         middle = (self.ratio + z * z / (2 * n)) / (1 + z * z / n)
         half = z * np.sqrt(self.ratio * (1 - self.ratio) / n + z * z / (4 * n * n)) / (1 + z * z / n)
         return max(0.0, float(middle - half)), min(1.0, float(middle + half))
