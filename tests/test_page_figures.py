@@ -2,6 +2,9 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from gitopslab import charts
 from gitopslab.metrics import lead_time, waterfall
 from gitopslab.reports import page
-from tests.chromium import document, needs_chromium
+from tests.chromium import Page, browsing, needs_chromium
 from tests.delivered import START, change, changes
 
 ABOUT = page.About("lead_time", "", "b1", "2026-05-15 06:00 UTC", {}, "0.1.0")
@@ -34,20 +37,15 @@ def page_of(*names: str, **given) -> str:
     return page.render({"cells": [cell for name in names for cell in section(name, **given)]}, ABOUT)
 
 
-def drawn(text: str, folder, anchor: str = "", *flags: str) -> list[bool]:
-    """Return of each figure of a page, from the top, whether a browser drew it."""
+DRAWN = "[...document.querySelectorAll('.figure')].map(place => place.querySelector('.main-svg') !== null)"
+
+
+@contextmanager
+def opened(text: str, folder: Path, anchor: str = "", screen: str = SCREEN) -> Iterator[Page]:
     file = folder / "page.html"
     file.write_text(text)
-    left = document(f"{file.as_uri()}{anchor}", folder, *(flags or (SCREEN,)))
-    places = left.partition("<main>")[2].split('class="figure output')[1:]
-    return ['class="main-svg"' in place.partition("figure-data")[0] for place in places]
-
-
-def with_script(text: str, script: str) -> str:
-    """Return a page that also does what a person would do, which its policy would not let a script do."""
-    return text.replace("Content-Security-Policy", "none").replace(
-        "</body>", f"<script>{script}</script></body>"
-    )
+    with browsing(folder, screen) as browser:
+        yield browser.open(f"{file.as_uri()}{anchor}")
 
 
 def test_the_place_of_a_figure_is_as_high_as_the_figure():
@@ -91,19 +89,33 @@ def test_a_page_of_fifty_thousand_changes_stays_small():
 @needs_chromium
 @pytest.mark.slow
 def test_what_is_further_away_than_a_screen_is_not_drawn_until_it_is_scrolled_to(tmp_path):
-    text = page_of("a", "b", "c", "d")
+    with opened(page_of("a", "b", "c", "d"), tmp_path) as shown:
+        assert shown.evaluate(DRAWN) == [True, False, False, False]
+        shown.do("document.querySelector('#section-d').scrollIntoView()")
+        assert shown.evaluate(DRAWN) == [True, False, True, True]
 
-    assert drawn(text, tmp_path) == [True, False, False, False]
-    assert drawn(text, tmp_path, "#section-d") == [True, False, True, True]
-    assert drawn(text, tmp_path, "", "window-size=800,9000") == [True, True, True, True]
+
+@needs_chromium
+@pytest.mark.slow
+def test_what_an_anchor_leads_to_is_drawn(tmp_path):
+    with opened(page_of("a", "b", "c", "d"), tmp_path, "#section-d") as shown:
+        assert shown.evaluate(DRAWN)[2:] == [True, True]
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_on_a_screen_that_is_high_enough_all_of_them_are_drawn(tmp_path):
+    with opened(page_of("a", "b", "c", "d"), tmp_path, screen="window-size=800,9000") as shown:
+        assert shown.evaluate(DRAWN) == [True] * 4
 
 
 @needs_chromium
 @pytest.mark.slow
 def test_all_of_them_are_drawn_for_paper(tmp_path):
-    text = with_script(page_of("a", "b", "c"), "dispatchEvent(new Event('beforeprint'))")
-
-    assert drawn(text, tmp_path) == [True, True, True]
+    with opened(page_of("a", "b", "c"), tmp_path) as shown:
+        assert shown.evaluate(DRAWN) == [True, False, False]
+        shown.print()
+        assert shown.evaluate(DRAWN) == [True] * 3
 
 
 @needs_chromium
@@ -112,7 +124,8 @@ def test_all_of_them_are_drawn_at_once_by_a_browser_that_cannot_tell_where_it_is
     text = page_of("a", "b").replace("Content-Security-Policy", "none")
     old = text.replace("</main>", "</main><script>delete window.IntersectionObserver</script>", 1)
 
-    assert drawn(old, tmp_path) == [True, True]
+    with opened(old, tmp_path) as shown:
+        assert shown.evaluate(DRAWN) == [True, True]
 
 
 @needs_chromium
@@ -121,6 +134,7 @@ def test_a_folded_figure_is_drawn_when_its_fold_opens(tmp_path):
     figure = re.compile(r'<div class="figure.*?</script>', re.DOTALL)
     text = figure.sub(r"<details>\g<0></details>", page_of("a", height=200))
 
-    assert drawn(text, tmp_path) == [False]
-    opened = with_script(text, "document.querySelector('details').open = true")
-    assert drawn(opened, tmp_path) == [True]
+    with opened(text, tmp_path) as shown:
+        assert shown.evaluate(DRAWN) == [False]
+        shown.do("document.querySelector('details').open = true")
+        assert shown.evaluate(DRAWN) == [True]
