@@ -45,7 +45,7 @@ demo: install ## Simulate a platform, land it, build, report, and say where to l
 
 .PHONY: test
 test: install lint ## Run every check and test
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: lint
 lint: install ## Check style, types and layers

@@ -23,13 +23,6 @@ needs_shared = pytest.mark.skipif(
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests that start kernels, browsers and builds the same worker, one after another."""
-    for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group("slow"))
-
-
 def records(later: bool = False) -> list[Object]:
     """Return the objects of tests/records/, as kubectl printed them; the later versions if asked for."""
     folder = RECORDS / "later" if later else RECORDS

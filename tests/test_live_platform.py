@@ -31,7 +31,7 @@ from tests.httpserver import Answer, Asked, as_json, serve
 from tests.simulated import CLUSTERS, World
 from tests.test_watch import run, start
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live")]
+pytestmark = pytest.mark.slow
 
 SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+) (?P<at>\d+)")
 

@@ -12,7 +12,7 @@ from gitopslab.warehouse import Warehouse
 
 from .simulated import CLUSTERS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stitching")]
+pytestmark = pytest.mark.slow
 
 STAGES = ("pin", "hydrate", "promote", "sync", "healthy")
 
