@@ -55,9 +55,10 @@ instance AS (
 ),
 
 -- Every position at which something changes for a service, numbered: changes between two of them pass all stages
--- together, so passing is reckoned once for each such stretch.
+-- together, so passing is reckoned once for each such stretch, which is called by the number of its end. A config
+-- change is a stretch of its own, called by a number below 0.
 edge AS (
-    SELECT service, position, row_number() OVER (PARTITION BY service ORDER BY position) AS edge_number
+    SELECT service, position, row_number() OVER (ORDER BY service, position) AS edge_number
     FROM (
         SELECT service, after_position AS position FROM stage_passages WHERE kind = 'code'
         UNION
@@ -115,23 +116,32 @@ looked_at AS (
     GROUP BY placed.environment
 ),
 
+config_change AS (
+    SELECT repository, sha, service, -row_number() OVER (ORDER BY repository, sha, service) AS stretch
+    FROM (SELECT DISTINCT repository, sha, service FROM target WHERE kind = 'config')
+),
+
 subject AS (
-    SELECT
-        target.*,
-        CASE
-            WHEN target.kind = 'code' THEN target.service || ' ' || stretch.stretch_number
-            ELSE target.sha || ' ' || target.service
-        END AS stretch
+    SELECT target.*, stretch.stretch_number AS stretch
     FROM target
     LEFT JOIN stretch_of_position AS stretch
         ON stretch.service = target.service AND stretch.position = target.position
+    WHERE target.kind = 'code'
+    UNION ALL
+    SELECT target.*, config_change.stretch
+    FROM target
+    JOIN config_change
+        ON config_change.repository = target.repository
+        AND config_change.sha = target.sha
+        AND config_change.service = target.service
+    WHERE target.kind = 'config'
 ),
 
 held AS (
     SELECT
         environment.environment,
         stepped.service,
-        stepped.service || ' ' || stepped.edge_number AS stretch,
+        stepped.edge_number AS stretch,
         stepped.stage,
         stepped.cluster_uid,
         stepped.uid,
@@ -256,17 +266,17 @@ kept AS (
 ),
 
 taken_away AS (
-    SELECT back.environment, back.service || ' ' || back.edge_number AS stretch, min(back.synced_at) AS rolled_back_at
+    SELECT back.environment, back.edge_number AS stretch, min(back.synced_at) AS rolled_back_at
     FROM back
     JOIN arrived
-        ON arrived.environment = back.environment AND arrived.stretch = back.service || ' ' || back.edge_number
+        ON arrived.environment = back.environment AND arrived.stretch = back.edge_number
     LEFT JOIN kept
         ON kept.environment = back.environment
         AND kept.service = back.service
         AND kept.synced_at = back.synced_at
         AND kept.edge_number = back.edge_number
     WHERE back.synced_at > arrived.synced_at AND kept.edge_number IS NULL
-    GROUP BY back.environment, back.service, back.edge_number
+    GROUP BY back.environment, back.edge_number
 )
 
 SELECT
