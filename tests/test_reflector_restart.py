@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from gitopslab.clusters import connect
-from gitopslab.datasets import COVERAGE, OBJECT_VERSIONS
+from gitopslab.datasets import CHECKPOINTS, COVERAGE, OBJECT_VERSIONS
 from gitopslab.errors import LakeError
 from gitopslab.extract.kubernetes.intake import Intake
 from gitopslab.extract.kubernetes.memory import recall
@@ -92,6 +92,28 @@ def test_stretches_of_a_watch_that_was_restarted_follow_each_other_without_a_hol
     stretches = sorted((since, to) for state, since, to in seen if state == "watch")
     assert len(stretches) > 1
     assert [end for (_, end), (begin, _) in pairwise(stretches) if end != begin] == []
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_checkpoints_at_the_same_moment_the_one_whose_stretch_is_noted_counts(lake, order):
+    heard_at = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    noted = {
+        "cluster": "dev",
+        "cluster_uid": "u",
+        "run_id": "run",
+        "api_group": "argoproj.io",
+        "resource": "applications",
+        "resource_version": "7",
+        "noted_at": heard_at,
+        "last_event_at": None,
+    }
+    checkpoints = [noted | {"watched_since": at} for at in (heard_at - timedelta(minutes=1), heard_at)]
+    lake.append(CHECKPOINTS, [checkpoints[place] for place in order], "run")
+
+    checkpoint = recall(lake, "dev", "u")["argoproj.io", "applications"].checkpoint
+
+    assert checkpoint is not None
+    assert checkpoint.watched_since == heard_at
 
 
 def test_a_cluster_that_was_restored_from_a_backup_is_listed_anew(server, cluster, lake):

@@ -154,7 +154,8 @@ def _checkpoints(
         SELECT api_group, resource, resource_version, noted_at, last_event_at, watched_since
         FROM {database.parquet(files)} WHERE cluster_uid = $cluster_uid
         QUALIFY row_number() OVER (
-            PARTITION BY api_group, resource ORDER BY noted_at DESC, {_NUMBER.format("")} DESC
+            PARTITION BY api_group, resource
+            ORDER BY noted_at DESC, {_NUMBER.format("")} DESC, watched_since DESC
         ) = 1
         """,
         {"cluster_uid": cluster_uid},
